@@ -1,0 +1,81 @@
+package app
+
+import "time"
+
+// The sections of the configuration file. Each is the settings of one
+// process; a file may hold both.
+const (
+	SectionServer = "server"
+	SectionAgent  = "agent"
+)
+
+// ServerConfig is the settings of a server. Its tags are the only place where
+// a setting is declared: the YAML keys, the flags, the environment variables,
+// the defaults and the reference in docs/operations.md all come from them.
+type ServerConfig struct {
+	Listen     string        `key:"listen" kind:"host:port" default:"127.0.0.1:8300" help:"address to listen on"`
+	Data       string        `key:"data" kind:"directory" help:"directory of the store; must be named unless store is memory"`
+	Store      string        `key:"store" oneof:"pebble,memory" default:"pebble" help:"storage engine; memory keeps nothing across restarts"`
+	Name       string        `key:"name" kind:"name" help:"name under which the server shows itself; empty: taba_server.HOST.PORT"`
+	TokensFile string        `key:"tokens_file" kind:"file" help:"file of hashed bearer tokens; once named, every request needs one"`
+	Insecure   bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`
+	TLSCert    string        `key:"tls_cert" kind:"file" help:"certificate file (PEM); serves HTTPS, with tls_key"`
+	TLSKey     string        `key:"tls_key" kind:"file" help:"private key file (PEM) of tls_cert"`
+	Limits     Limits        `key:"limits"`
+	ViewBudget Bytes         `key:"view_budget" min:"1MiB" default:"512MiB" help:"memory that cached States may take before the least used are dropped"`
+	GCEvery    time.Duration `key:"gc_every" min:"1s" default:"1h" help:"how often States that hold nothing any more are removed"`
+	Logging    `key:""`
+	Drain      `key:""`
+}
+
+// AgentConfig is the settings of an agent, declared as ServerConfig is.
+type AgentConfig struct {
+	Listen      string        `key:"listen" kind:"host:port" default:"127.0.0.1:8279" help:"address to listen on"`
+	Servers     []string      `key:"servers" kind:"URL,…" help:"servers to send to; the next one is tried when one fails"`
+	Token       string        `key:"token" kind:"token" secret:"true" help:"bearer token (scope write) for the servers; prefer the variable to the flag"`
+	Spool       string        `key:"spool" kind:"directory" help:"directory of the spool; must be named"`
+	SpoolQuota  Bytes         `key:"spool_quota" min:"1MiB" default:"4GiB" help:"largest size of the spool; a full spool answers 503"`
+	Sync        string        `key:"sync" oneof:"always,interval,never" default:"always" help:"when spool records are synced to disk; the promise holds with always"`
+	RetainFor   time.Duration `key:"retain_for" min:"0s" default:"15m" help:"how long acknowledged Batches are kept in case a server loses them"`
+	RetainBytes Bytes         `key:"retain_bytes" min:"0" default:"1GiB" help:"largest size of the acknowledged Batches kept"`
+	TokensFile  string        `key:"tokens_file" kind:"file" help:"file of hashed bearer tokens; once named, every request needs one"`
+	Insecure    bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`
+	TLSCert     string        `key:"tls_cert" kind:"file" help:"certificate file (PEM); serves HTTPS, with tls_key"`
+	TLSKey      string        `key:"tls_key" kind:"file" help:"private key file (PEM) of tls_cert"`
+	Limits      Limits        `key:"limits"`
+	Logging     `key:""`
+	Drain       `key:""`
+}
+
+// Limits bound what one request, one peer and all of them together may take.
+type Limits struct {
+	BodyBytes         Bytes         `key:"body_bytes" min:"1" default:"64MiB" help:"largest request body as sent; beyond it 413"`
+	DecompressedBytes Bytes         `key:"decompressed_bytes" min:"1" default:"256MiB" help:"largest request body once decompressed; beyond it 413"`
+	Ratio             int           `key:"ratio" min:"1" default:"1100" help:"largest ratio of decompressed to sent bytes; beyond it 413"`
+	NameBytes         int           `key:"name_bytes" min:"1" default:"512" help:"longest name of a tab or client; beyond it the events are refused"`
+	InFlightBytes     Bytes         `key:"in_flight_bytes" min:"1" default:"256MiB" help:"body bytes of all requests being read; beyond it 503"`
+	FutureTolerance   time.Duration `key:"future_tolerance" min:"0s" default:"60s" help:"events further ahead than this are moved to now"`
+	HeaderTimeout     time.Duration `key:"header_timeout" min:"1ms" default:"10s" help:"longest time to receive a request's header"`
+	ReadTimeout       time.Duration `key:"read_timeout" min:"1ms" default:"2m" help:"longest time to receive a whole request"`
+	WriteTimeout      time.Duration `key:"write_timeout" min:"1ms" default:"3m" help:"longest time from a request's header to the end of its answer"`
+	IdleTimeout       time.Duration `key:"idle_timeout" min:"1ms" default:"3m" help:"how long an idle connection is kept"`
+}
+
+// Logging is how a process logs.
+type Logging struct {
+	LogLevel  string `key:"log_level" oneof:"debug,info,warn,error" default:"info" help:"least severe messages to log"`
+	LogFormat string `key:"log_format" oneof:"text,json" default:"text" help:"form of log lines on standard error"`
+}
+
+// Drain is how a process stops.
+type Drain struct {
+	DrainTimeout time.Duration `key:"drain_timeout" min:"0s" default:"10s" help:"how long requests in progress may take to finish at a stop"`
+}
+
+// DefaultServerConfig returns the settings of a server of which nothing was
+// said.
+func DefaultServerConfig() ServerConfig { return defaults[ServerConfig](SectionServer) }
+
+// DefaultAgentConfig returns the settings of an agent of which nothing was
+// said.
+func DefaultAgentConfig() AgentConfig { return defaults[AgentConfig](SectionAgent) }

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Validate reports, as Problems, what no single setting can know: whether
+// they go together.
+func (c *ServerConfig) Validate() error { return c.problems().err() }
+
+// Validate reports, as Problems, what no single setting can know: whether
+// they go together.
+func (c *AgentConfig) Validate() error { return c.problems().err() }
+
+func (c *ServerConfig) problems() Problems {
+	v := validation{section: SectionServer}
+	v.listener(c.Listen, c.TokensFile, c.Insecure)
+	v.tls(c.TLSCert, c.TLSKey)
+	v.limits(c.Limits)
+	if c.Store == "pebble" && c.Data == "" {
+		v.add("data", "is not set; name the directory of the store (--data DIR), or keep nothing with --store memory")
+	}
+	return v.problems
+}
+
+func (c *AgentConfig) problems() Problems {
+	v := validation{section: SectionAgent}
+	v.listener(c.Listen, c.TokensFile, c.Insecure)
+	v.tls(c.TLSCert, c.TLSKey)
+	v.limits(c.Limits)
+	if c.Spool == "" {
+		v.add("spool", "is not set; name the directory of the spool (--spool DIR)")
+	}
+	if len(c.Servers) == 0 {
+		v.add("servers", "is not set; name at least one server (--servers http://127.0.0.1:8300)")
+	}
+	for _, s := range c.Servers {
+		if what := badURL(s); what != "" {
+			v.add("servers", "%s", what)
+		}
+	}
+	return v.problems
+}
+
+// validation collects the problems of one section.
+type validation struct {
+	section  string
+	problems Problems
+}
+
+func (v *validation) add(key, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Key: v.section + "." + key, What: fmt.Sprintf(format, args...)})
+}
+
+func (v *validation) listener(listen, tokens string, insecure bool) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		v.add("listen", "%q is not an address; write host:port, such as 127.0.0.1:8300", listen)
+		return
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		v.add("listen", "%q is not a port; write a number from 0 to 65535, 0 for any free one", port)
+	}
+	if !isLoopback(host) && tokens == "" && !insecure {
+		v.add("listen", "%q can be reached from other machines; name a tokens file (--tokens-file FILE), or say --insecure", listen)
+	}
+}
+
+// isLoopback reports whether only this machine can reach the host. An empty
+// host is every address.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func (v *validation) tls(cert, key string) {
+	switch {
+	case cert != "" && key == "":
+		v.add("tls_key", "is not set although tls_cert is; they go together")
+	case key != "" && cert == "":
+		v.add("tls_cert", "is not set although tls_key is; they go together")
+	}
+}
+
+func (v *validation) limits(l Limits) {
+	if l.DecompressedBytes < l.BodyBytes {
+		v.add("limits.decompressed_bytes", "%s is less than limits.body_bytes, %s; an uncompressed body counts against both", l.DecompressedBytes, l.BodyBytes)
+	}
+	if l.InFlightBytes < l.BodyBytes {
+		v.add("limits.in_flight_bytes", "%s is less than limits.body_bytes, %s; the largest body could never be read", l.InFlightBytes, l.BodyBytes)
+	}
+	if l.WriteTimeout < l.ReadTimeout {
+		v.add("limits.write_timeout", "%s is less than limits.read_timeout, %s, which is part of it", l.WriteTimeout, l.ReadTimeout)
+	}
+}
+
+// badURL says what is wrong with a server's URL, nothing if it is good.
+func badURL(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return fmt.Sprintf("%q is not a URL; write http://host:port or https://host:port", s)
+	case u.Hostname() == "":
+		return fmt.Sprintf("%q names no host", s)
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Sprintf("%q has more than a scheme, a host and a port; write http://host:port", s)
+	}
+	return ""
+}
