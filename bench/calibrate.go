@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Calibration is what the machine can do in the second in which a figure was
+// measured. Machines are shared and drift: compare ratios to it, not times.
+type Calibration struct {
+	Multiply  float64 // ns per dependent 64-bit multiplication
+	Copy      float64 // GB/s copying 1 MiB, resident in cache
+	Chase     float64 // ns per dependent load over 16 MiB
+	Fdatasync float64 // us, median of overwriting 4 KiB durably
+}
+
+func (c Calibration) String() string {
+	return fmt.Sprintf("calibration: multiply %.2f ns, copy %.1f GB/s, pointer chase %.0f ns, fdatasync %.0f us",
+		c.Multiply, c.Copy, c.Chase, c.Fdatasync)
+}
+
+// Calibrate measures for a fraction of a second. dir is where the durable
+// write goes: the file system that the store will use.
+func Calibrate(dir string) (Calibration, error) {
+	sync, err := fdatasyncMedian(dir)
+	return Calibration{Multiply: multiply(), Copy: copyRate(), Chase: chase(), Fdatasync: sync}, err
+}
+
+// sink keeps the compiler from removing the loops.
+var sink uint64
+
+func multiply() float64 {
+	const n = 20_000_000
+	x := uint64(time.Now().UnixNano()) | 1
+	start := time.Now()
+	for range n {
+		x *= 6364136223846793005
+	}
+	sink += x
+	return float64(time.Since(start).Nanoseconds()) / n
+}
+
+func copyRate() float64 {
+	const size, n = 1 << 20, 2000
+	src, dst := make([]byte, size), make([]byte, size)
+	start := time.Now()
+	for range n {
+		copy(dst, src)
+	}
+	sink += uint64(dst[0])
+	return size * n / float64(time.Since(start).Nanoseconds())
+}
+
+func chase() float64 {
+	const n = 1 << 21 // x 8 bytes = 16 MiB
+	next := make([]uint64, n)
+	order := rand.Perm(n)
+	for i, at := range order {
+		next[at] = uint64(order[(i+1)%n])
+	}
+	const steps = 1_000_000
+	at := uint64(0)
+	start := time.Now()
+	for range steps {
+		at = next[at]
+	}
+	sink += at
+	return float64(time.Since(start).Nanoseconds()) / steps
+}
+
+func fdatasyncMedian(dir string) (float64, error) {
+	path := filepath.Join(dir, "calibrate")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(path)
+	defer f.Close()
+	block := make([]byte, 4096)
+	if _, err := f.WriteAt(make([]byte, 1<<20), 0); err != nil {
+		return 0, err
+	}
+	if err := f.Sync(); err != nil {
+		return 0, err
+	}
+	var times []float64
+	for i := range 200 {
+		start := time.Now()
+		if _, err := f.WriteAt(block, int64(i%256)*4096); err != nil {
+			return 0, err
+		}
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+			return 0, err
+		}
+		times = append(times, float64(time.Since(start).Nanoseconds())/1e3)
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
