@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestAgentKeepsWhatItAcknowledged posts to an agent whose server is down,
+// kills the agent, starts both again: everything is counted once.
+func TestAgentKeepsWhatItAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	server := launchServer(t, dir)
+	agent := launchAgent(t, dir, server)
+	agent.mustPost("/post", nil, totals("c1", 1))
+	eventually(t, "the first event arrives", func() bool { return total(server) == "1" })
+	server.kill()
+	for range 10 {
+		agent.mustPost("/post", nil, totals("c1", 1))
+	}
+	agent.restart()
+	agent.mustPost("/post", nil, totals("c1", 1))
+	server.start()
+	eventually(t, "all 12 events arrive", func() bool { return total(server) == "12" })
+	before := everything(server)
+	agent.restart()
+	server.restart()
+	if after := everything(server); after != before {
+		t.Errorf("answers changed by kill -9:\nbefore %s\nafter  %s", before, after)
+	}
+}
+
+// TestKilledUnderLoad kills server and agent in turn while a writer posts to
+// the agent. What the agent acknowledged is counted once; a post without an
+// answer may count or not, but never twice.
+func TestKilledUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	server := launchServer(t, dir)
+	agent := launchAgent(t, dir, server)
+	var acknowledged, attempted atomic.Int64
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				attempted.Add(1)
+				if status, _ := agent.do(http.MethodPost, "/post", "", nil, totals(fmt.Sprint("w", w), 1)); status == http.StatusOK {
+					acknowledged.Add(1)
+				}
+			}
+		})
+	}
+	for round := range 6 {
+		reached := acknowledged.Load() + 50
+		eventually(t, "the writers make progress", func() bool { return acknowledged.Load() >= reached })
+		if round%2 == 0 {
+			server.restart()
+		} else {
+			agent.restart()
+		}
+	}
+	close(stop)
+	writers.Wait()
+	want := acknowledged.Load()
+	var counted int64
+	eventually(t, "everything acknowledged is counted", func() bool {
+		_, _ = fmt.Sscan(total(server), &counted)
+		return counted >= want
+	})
+	agent.terminate()
+	_, _ = fmt.Sscan(total(server), &counted)
+	if counted < want || counted > attempted.Load() {
+		t.Errorf("counted %d, want from %d acknowledged to %d attempted", counted, want, attempted.Load())
+	}
+	before := everything(server)
+	server.terminate()
+	server.start()
+	if after := everything(server); after != before {
+		t.Errorf("answers changed by a restart:\nbefore %s\nafter  %s", before, after)
+	}
+	t.Logf("attempted %d, acknowledged %d, counted %d", attempted.Load(), want, counted)
+}
+
+// TestServerKilledUnderDirectLoad does the same without an agent: what the
+// server acknowledged is there after kill -9.
+func TestServerKilledUnderDirectLoad(t *testing.T) {
+	server := launchServer(t, t.TempDir())
+	for round := range 5 {
+		for range 20 {
+			server.mustPost("/post", nil, totals("direct", 1))
+		}
+		server.restart()
+		if got, want := total(server), fmt.Sprint((round+1)*20); got != want {
+			t.Fatalf("after kill -9 number %d: counted %s, want %s", round+1, got, want)
+		}
+	}
+}
+
+// totals is a body with one event of weight n that no window forgets.
+func totals(client string, n int) []byte {
+	return fmt.Appendf(nil, "1\n\n%s\n\nacknowledged\n[\"TotalsCounter\", %d, \"[%d]\"]\n\n\n", client, time.Now().Unix(), n)
+}
+
+// total is the number of acknowledged events the server has counted.
+func total(server *process) string {
+	_, text := server.get("/tabs?name=acknowledged", "")
+	_, text, ok := strings.Cut(text, `{"count": `)
+	if !ok {
+		return "0"
+	}
+	n, _, _ := strings.Cut(text, ",")
+	return n
+}
+
+func everything(server *process) string {
+	_, tabs := server.get("/tabs", "application/json")
+	_, projection := server.get("/projection", "application/json")
+	_, names := server.get("/names", "")
+	_, clients := server.get("/clients", "")
+	return tabs + projection + names + clients
+}

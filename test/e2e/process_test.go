@@ -1,0 +1,204 @@
+// Package e2e runs the real binary as users do: processes that are posted to,
+// queried, killed and started again.
+package e2e
+
+import (
+	"bytes"
+	"compress/zlib"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the taba command, built once with the race detector on.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "taba-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "taba")
+	build := exec.Command("go", "build", "-race", "-o", binary, "../../cmd/taba")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// patience bounds every wait for a condition; it is never waited out in a
+// run that passes.
+const patience = 30 * time.Second
+
+// process is one taba server or agent. It keeps its address and directory
+// over restarts.
+type process struct {
+	t    *testing.T
+	url  string
+	args []string
+	cmd  *exec.Cmd
+	log  *os.File
+}
+
+// launch starts `taba args…` on a free port and waits until it is ready.
+func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	addr := freeAddr(t)
+	log, err := os.Create(filepath.Join(t.TempDir(), args[0]+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, url: "http://" + addr, args: append(args, "--listen", addr), log: log}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("taba %s:\n%s", strings.Join(p.args, " "), text)
+		}
+		_ = log.Close()
+	})
+	p.start()
+	return p
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func launchServer(t *testing.T, dir string) *process {
+	t.Helper()
+	return launch(t, "server", "--data", filepath.Join(dir, "data"))
+}
+
+func launchAgent(t *testing.T, dir string, servers ...*process) *process {
+	t.Helper()
+	var urls []string
+	for _, s := range servers {
+		urls = append(urls, s.url)
+	}
+	return launch(t, "agent", "--spool", filepath.Join(dir, "spool"), "--servers", strings.Join(urls, ","))
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(binary, p.args...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, "ready: "+p.url, func() bool {
+		status, _ := p.get("/readyz", "")
+		return status == http.StatusOK
+	})
+}
+
+// kill ends the process as kill -9 does: nothing is flushed.
+func (p *process) kill() {
+	if p.cmd != nil && p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+}
+
+// terminate asks the process to drain and checks that it ends with exit 0.
+func (p *process) terminate() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func (p *process) restart() {
+	p.t.Helper()
+	p.kill()
+	p.start()
+}
+
+// do sends a request; a status of 0 means that there was no answer.
+func (p *process) do(method, path, accept string, header http.Header, body []byte) (int, string) {
+	req, err := http.NewRequest(method, p.url+path, bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
+}
+
+func (p *process) get(path, accept string) (int, string) {
+	return p.do(http.MethodGet, path, accept, nil, nil)
+}
+
+// want checks one answer byte for byte.
+func (p *process) want(path, accept, want string) {
+	p.t.Helper()
+	if status, got := p.get(path, accept); status != http.StatusOK || got != want {
+		p.t.Errorf("GET %s (Accept %q): %d\n got %q\nwant %q", path, accept, status, got, want)
+	}
+}
+
+// mustPost posts and requires the original's success: 200 with an empty body.
+func (p *process) mustPost(path string, header http.Header, body []byte) {
+	p.t.Helper()
+	if status, text := p.do(http.MethodPost, path, "", header, body); status != http.StatusOK || text != "" {
+		p.t.Fatalf("POST %s: %d %q, want 200 and an empty body", path, status, text)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited %v in vain: %s", patience, what)
+}
+
+func zipped(body []byte) []byte {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, _ = w.Write(body)
+	_ = w.Close()
+	return b.Bytes()
+}
