@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"crypto/sha256"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// The messages of the v2 protocol. Each has an Append and a Decode function;
+// taba.proto says what their fields mean. Decoded messages own their memory,
+// except for the bodies of a Batch's parts.
+
+// ContentType is that of every v2 message.
+const ContentType = "application/x-protobuf"
+
+// Limits on what one message may hold.
+const (
+	MaxParts     = 1 << 16 // of a Batch
+	MaxVBuckets  = 1 << 16 // of a Partition, and heads in an answer
+	MaxNamespace = 512     // bytes
+	maxErrorText = 1 << 10 // bytes of a result's error that are sent
+)
+
+// Batch is a set of parts to append.
+type Batch struct {
+	Namespace string
+	Partition store.Partition
+	StoreID   [16]byte
+	Parts     []store.Part
+}
+
+// BatchReply has one result per part of a Batch.
+type BatchReply struct {
+	Results []store.PartResult
+}
+
+// OpenRequest asks for a new Source.
+type OpenRequest struct {
+	Class store.Class
+	Nonce store.Nonce
+}
+
+// OpenReply names the new Source and the store it belongs to.
+type OpenReply struct {
+	Source    store.SourceID
+	StoreID   [16]byte
+	Partition store.Partition
+	Epoch     store.Epoch
+}
+
+// CloseRequest ends a Source.
+type CloseRequest struct {
+	Source store.SourceID
+	Token  store.Token
+}
+
+// CloseReply tells how far the closed Source came.
+type CloseReply struct {
+	store.Closed
+}
+
+// HeadsRequest asks how far a Source has come.
+type HeadsRequest struct {
+	Source store.SourceID
+}
+
+// HeadsReply has one head per vbucket.
+type HeadsReply struct {
+	Heads []store.SourceHead
+}
+
+// DigestOf is the digest of the bytes sealed for one part: the first 16 bytes
+// of their SHA-256. It is strong because forks are told from duplicates by it.
+func DigestOf(body []byte) store.Digest {
+	sum := sha256.Sum256(body)
+	return store.Digest(sum[:16])
+}
