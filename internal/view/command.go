@@ -1,0 +1,67 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// Prune appends to every vbucket's log that clients' States with nothing left
+// at the given time are dropped there.
+func (c *Compactor) Prune(ctx context.Context, at float64) error {
+	for vb := range c.vbuckets() {
+		if _, err := c.st.Command(ctx, vb, store.Command{Kind: store.KindPrune, At: at}); err != nil {
+			return fmt.Errorf("prune vbucket %d: %w", vb, err)
+		}
+	}
+	c.Kick()
+	return nil
+}
+
+// PruneEvery prunes at what at returns, once per interval, until ctx ends.
+func (c *Compactor) PruneEvery(ctx context.Context, interval time.Duration, at func() float64) {
+	for rest(ctx, interval) {
+		if err := c.Prune(ctx, at()); err != nil && ctx.Err() == nil {
+			c.o.Log.Error("pruning failed and will be tried again", "in", interval, "err", err)
+		}
+	}
+}
+
+// Delete appends to the logs that the tabs of these names are deleted, of
+// whatever Type.
+func (c *Compactor) Delete(ctx context.Context, names []store.TabName) error {
+	part := c.st.Meta().Partition
+	byVB := map[int][]store.TabName{}
+	for _, n := range names {
+		vb := part.Of(n.Namespace, n.Name)
+		byVB[vb] = append(byVB[vb], n)
+	}
+	for vb := range c.vbuckets() {
+		if len(byVB[vb]) == 0 {
+			continue
+		}
+		if _, err := c.st.Command(ctx, vb, store.Command{Kind: store.KindDelete, Names: byVB[vb]}); err != nil {
+			return fmt.Errorf("delete in vbucket %d: %w", vb, err)
+		}
+	}
+	c.Kick()
+	return nil
+}
+
+// follow catches up with one vbucket, if the View follows it at all. It is a
+// courtesy: a View that was left behind starts again from the records.
+func (v *View) follow(ctx context.Context, vb int) {
+	s := v.shards[vb]
+	s.mu.RLock()
+	started := s.started
+	s.mu.RUnlock()
+	if !started {
+		return
+	}
+	if err := s.catchUp(ctx); err != nil {
+		v.log.Debug("the View could not catch up before the log is trimmed", "vbucket", vb, "err", err)
+	}
+	v.hots.trim()
+}

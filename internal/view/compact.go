@@ -1,0 +1,233 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
+)
+
+// CompactorOptions of a Compactor. The zero value is ready to use.
+type CompactorOptions struct {
+	// View is caught up before a log is trimmed, so that it need not start
+	// again from the records; may be nil.
+	View *View
+	// Log is told of what was set aside and of failures; nil means nobody is.
+	Log *slog.Logger
+	// Floor is the size in bytes below which a log is left alone; 0 means
+	// 1 MiB. It keeps tiny stores from being compacted all the time.
+	Floor int64
+	// ColdQuery is the longest that reading a log again may take; 0 means
+	// 500 ms.
+	ColdQuery time.Duration
+	// Chunk is how many bytes of records are folded at once, at least; 0
+	// means 16 MiB.
+	Chunk int64
+}
+
+// Compactor folds the logs into the records and trims them. It runs when a
+// log has grown as large as the records it would fold into, so that the work
+// of a commit is multiplied by a constant at most, or when reading the log
+// again would take too long, by the speed it was last seen to be read at.
+//
+// Any number of Compactors may work on one store: the store applies an update
+// only to the record it was made from.
+type Compactor struct {
+	st   store.Store
+	reg  *state.Registry
+	o    CompactorOptions
+	kick chan struct{}
+
+	speed speed
+}
+
+// NewCompactor returns a Compactor of st. It does nothing until Run or one of
+// its commands is called.
+func NewCompactor(st store.Store, reg *state.Registry, o CompactorOptions) *Compactor {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Floor <= 0 {
+		o.Floor = 1 << 20
+	}
+	if o.ColdQuery <= 0 {
+		o.ColdQuery = 500 * time.Millisecond
+	}
+	if o.Chunk <= 0 {
+		o.Chunk = 16 << 20
+	}
+	return &Compactor{st: st, reg: reg, o: o, kick: make(chan struct{}, 1)}
+}
+
+// Kick says that something was committed. It never blocks and costs nothing
+// while a Kick is pending.
+func (c *Compactor) Kick() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// restShare bounds what deciding may cost under load: at most one part in so
+// many of the time is spent looking at sizes.
+const restShare = 100
+
+// Run compacts what is due at its start and after Kicks, until ctx ends. An
+// idle store is not looked at.
+func (c *Compactor) Run(ctx context.Context) {
+	c.Kick()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.kick:
+		}
+		deciding := c.pass(ctx)
+		if !rest(ctx, min(deciding*restShare, time.Second)) {
+			return
+		}
+	}
+}
+
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// pass compacts every vbucket that is due and returns how long deciding took.
+func (c *Compactor) pass(ctx context.Context) (deciding time.Duration) {
+	for vb := range c.vbuckets() {
+		start := time.Now()
+		stats, err := c.st.Stats(ctx, vb)
+		deciding += time.Since(start)
+		if err == nil && c.due(stats) {
+			err = c.compact(ctx, vb, stats)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+			c.o.Log.Error("compaction failed and will be tried again", "vbucket", vb, "err", err)
+		}
+	}
+	return deciding
+}
+
+// due decides whether a log is worth folding.
+func (c *Compactor) due(s store.Stats) bool {
+	if s.LogBytes < c.o.Floor {
+		return false
+	}
+	return s.LogBytes >= s.RecordBytes || c.speed.of(s.LogBytes) > c.o.ColdQuery
+}
+
+// Compact compacts every vbucket, whether it is due or not.
+func (c *Compactor) Compact(ctx context.Context) error {
+	for vb := range c.vbuckets() {
+		stats, err := c.st.Stats(ctx, vb)
+		if err == nil {
+			err = c.compact(ctx, vb, stats)
+		}
+		if err != nil {
+			return fmt.Errorf("compact vbucket %d: %w", vb, err)
+		}
+	}
+	return nil
+}
+
+func (c *Compactor) vbuckets() int { return max(c.st.Meta().Partition.VBuckets, 1) }
+
+// compact folds what the log holds now into the records of the tabs it
+// touches, chunk by chunk, and trims it.
+func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats) error {
+	start := time.Now()
+	l, err := c.st.Load(ctx, vb, store.LoadRequest{Records: store.DirectoryOnly})
+	if err != nil {
+		return err
+	}
+	if len(l.Entries) == 0 {
+		return nil
+	}
+	end := l.End
+	plan := planCompaction(l, stats, max(c.o.Chunk, stats.LogBytes/4))
+	l = nil // its entries need not stay in memory
+	for _, names := range plan {
+		if err := c.chunk(ctx, vb, names); err != nil {
+			return err
+		}
+	}
+	c.speed.learn(stats.LogBytes, time.Since(start))
+	if v := c.o.View; v != nil {
+		v.follow(ctx, vb)
+	}
+	_, err = c.st.Compact(ctx, vb, nil, end)
+	return err
+}
+
+// chunk brings the records of some tabs to the end of the log.
+func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) error {
+	l, err := c.st.Load(ctx, vb, store.LoadRequest{Names: names, Records: store.WithClients})
+	if err != nil {
+		return err
+	}
+	read := make(map[store.Tab]store.Position, len(l.Records))
+	for i := range l.Records {
+		read[l.Records[i].Tab] = l.Records[i].Position
+	}
+	m := newMaterial(c.reg, store.WithClients, names, l, c.setAside)
+	var updates []store.Update
+	for _, n := range names {
+		for _, t := range m.tabs[n] {
+			if old := read[t.tab]; t.at > old.Offset {
+				updates = append(updates, t.update(old, m.end))
+			}
+		}
+	}
+	done, err := c.st.Compact(ctx, vb, updates, store.Position{})
+	if done.Stale > 0 {
+		c.o.Log.Debug("somebody else compacted the same tabs", "vbucket", vb, "tabs", done.Stale)
+	}
+	return err
+}
+
+func (c *Compactor) setAside(t store.Tab, client []byte, events uint64) {
+	c.o.Log.Warn("a State cannot be decoded and is set aside",
+		"tab", t.Name, "type", t.Type, "client", string(client), "events", events)
+}
+
+// update returns what changes the record read at old into one that has folded
+// everything up to end.
+func (c *content) update(old, end store.Position) store.Update {
+	u := store.Update{
+		Tab: c.tab, Old: old, New: end, First: c.first,
+		Pruned: c.moved.pruned, Deleted: c.moved.deleted, SetAside: c.moved.setAside,
+	}
+	if !c.exists {
+		u.Remove = true
+		return u
+	}
+	u.Reset = c.reset
+	if c.all.changed {
+		u.All = c.all.st.Append(nil)
+	}
+	for _, name := range c.names() {
+		cl := c.clients[name]
+		u.Events += cl.events
+		if !cl.changed {
+			continue
+		}
+		s := store.ClientState{Client: name, Events: cl.events}
+		if cl.st != nil {
+			s.State = cl.st.Append(nil)
+		}
+		u.Clients = append(u.Clients, s)
+	}
+	return u
+}

@@ -1,0 +1,52 @@
+package view
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// Names returns the chosen tabs' names, sorted. If clients are chosen, they
+// are the tabs that one of them has.
+func (v *View) Names(ctx context.Context, r Request) ([]string, error) {
+	targets, _, err := v.choose(ctx, &r)
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = t.name()
+	}
+	return names, err
+}
+
+// Clients returns the chosen clients that there are, sorted. Clients whose
+// States were pruned are among them. The choice of names is not looked at.
+func (v *View) Clients(ctx context.Context, r Request) ([]string, error) {
+	if err := v.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	chosen := v.chooseClients(&r)
+	there := map[string]struct{}{}
+	for _, s := range v.shards {
+		s.mu.RLock()
+		for n := range s.dir.clients {
+			_, want := chosen[n.Name]
+			if n.Namespace == r.Namespace && (chosen == nil || want) {
+				there[n.Name] = struct{}{}
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return slices.Sorted(maps.Keys(there)), nil
+}
+
+// TabType is a tab's name with its Type.
+type TabType struct{ Name, Type string }
+
+// Types returns the chosen tabs with their Types, sorted by name.
+func (v *View) Types(ctx context.Context, r Request) ([]TabType, error) {
+	targets, _, err := v.choose(ctx, &r)
+	types := make([]TabType, len(targets))
+	for i, t := range targets {
+		types[i] = TabType{Name: t.name(), Type: t.kind.typ}
+	}
+	return types, err
+}

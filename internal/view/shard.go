@@ -1,0 +1,202 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// shard follows one vbucket.
+type shard struct {
+	v     *View
+	vb    int
+	catch turns      // follow, one at a time
+	fill  sync.Mutex // one query at a time reads cold tabs: the others find them hot
+
+	mu      sync.RWMutex // guards what follows; not held while the store is read
+	dir     *directory
+	started bool // dir holds what was in the store at pos
+	pos     store.Position
+	history uint64 // counts how often the shard started again
+
+	decode scratch // of the run of catch
+}
+
+func newShard(v *View, vb int) *shard {
+	s := &shard{v: v, vb: vb, dir: newDirectory(v.reg)}
+	s.catch.run = s.follow
+	return s
+}
+
+// catchUp brings the directory and all that is hot to the end that the log
+// had when catchUp was called, or further.
+func (s *shard) catchUp(ctx context.Context) error { return s.catch.do(ctx) }
+
+// maxRestarts is how often follow starts again before it gives up: once is
+// enough unless the log diverges or is trimmed at every single step.
+const maxRestarts = 8
+
+func (s *shard) follow(ctx context.Context) error {
+	for range maxRestarts {
+		err := s.step(ctx)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, store.ErrDiverged) {
+			return fmt.Errorf("vbucket %d: read the log: %w", s.vb, err)
+		}
+		s.v.restarts.Add(1)
+		s.mu.Lock()
+		s.started = false
+		s.mu.Unlock()
+	}
+	return fmt.Errorf("vbucket %d: %w again and again", s.vb, store.ErrDiverged)
+}
+
+// step reads what is new, or everything if the shard has to start again.
+func (s *shard) step(ctx context.Context) error {
+	s.mu.RLock()
+	started, pos := s.started, s.pos
+	s.mu.RUnlock()
+	if !started {
+		return s.start(ctx)
+	}
+	l, err := s.v.st.Load(ctx, s.vb, store.LoadRequest{After: pos})
+	if err != nil {
+		return err
+	}
+	for i := range l.Entries {
+		s.apply(&l.Entries[i])
+	}
+	return nil
+}
+
+// start builds the directory from the records and the log after them.
+func (s *shard) start(ctx context.Context) error {
+	l, err := s.v.st.Load(ctx, s.vb, store.LoadRequest{Records: store.DirectoryOnly})
+	if err != nil {
+		return err
+	}
+	fresh := newDirectory(s.v.reg)
+	for i := range l.Records {
+		fresh.load(&l.Records[i])
+	}
+	for i := range l.Entries {
+		s.enter(fresh, &l.Entries[i])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.dir.tabs {
+		for _, k := range t.kinds {
+			s.v.hots.unlink(k.hot)
+		}
+	}
+	s.dir, s.pos, s.started = fresh, l.End, true
+	s.history++
+	return nil
+}
+
+// apply brings the shard one entry further.
+func (s *shard) apply(e *store.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.enter(s.dir, e)
+	s.pos = e.Position
+}
+
+// enter applies an entry to a directory and to what is hot in it.
+func (s *shard) enter(d *directory, e *store.Entry) {
+	switch e.Kind {
+	case store.KindPartials:
+		s.partials(d, e)
+	case store.KindDelete:
+		for _, n := range e.Command.Names {
+			s.remove(d, n, e.Position.Offset)
+		}
+	case store.KindPrune:
+		for _, t := range d.tabs {
+			for _, k := range t.kinds {
+				s.prune(k.hot, e)
+			}
+		}
+	}
+}
+
+func (s *shard) partials(d *directory, e *store.Entry) {
+	offset := e.Position.Offset
+	r := store.NewBodyReader(e.Body)
+	for r.NextTab() {
+		k := d.kind(&r.Tab)
+		if k == nil {
+			k = d.add(r.Tab.Tab(), offset)
+		}
+		if offset <= k.folded {
+			continue
+		}
+		if k != k.tab.kinds[0] {
+			s.v.conflicts.Add(r.Tab.Events)
+		}
+		h := k.hot
+		if h != nil {
+			h.mu.Lock()
+			if !h.content.begin(offset) {
+				h.mu.Unlock()
+				h = nil
+			}
+		}
+		for r.NextPartial() {
+			d.addClient(k, r.Partial.Client)
+			if h != nil && !h.content.partial(&r.Partial, &s.decode) {
+				s.v.setAside(h.content.tab, r.Partial.Client, r.Partial.Events)
+			}
+		}
+		if h != nil {
+			s.v.hots.account(h)
+			h.mu.Unlock()
+		}
+	}
+	if err := r.Err(); err != nil {
+		s.v.log.Error("an entry of the log is malformed, the rest of it is left out", "vbucket", s.vb, "entry", offset, "err", err)
+	}
+}
+
+func (s *shard) remove(d *directory, n store.TabName, offset uint64) {
+	t := d.tabs[n]
+	if t == nil {
+		return
+	}
+	for _, k := range append([]*kind(nil), t.kinds...) {
+		if k.folded < offset {
+			s.v.hots.unlink(k.hot)
+			d.remove(k)
+		}
+	}
+}
+
+func (s *shard) prune(h *hot, e *store.Entry) {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.content.at < e.Position.Offset {
+		h.content.prune(e.Command.At)
+		h.content.at = e.Position.Offset
+	}
+	s.v.hots.account(h)
+}
+
+// typeOf answers from the directory.
+func (s *shard) typeOf(n store.TabName) (string, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t := s.dir.tabs[n]; t != nil {
+		if k := t.answer(); k != nil {
+			return k.typ, true
+		}
+	}
+	return "", false
+}
