@@ -1,0 +1,155 @@
+package spool
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/errors/oserror"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Scan passes the records from LSN from up to and including to, in order, to
+// visit until it returns false. Records lost to damage are left out. A payload
+// is valid during the call only. Scan must not run beside Release.
+func (l *Log) Scan(from, to uint64, visit func(Record) bool) error {
+	l.mu.Lock()
+	next := l.next
+	var todo []segment
+	for _, s := range l.segments {
+		end := s.end
+		if s == l.segments[len(l.segments)-1] && l.file != nil {
+			end = next
+		}
+		if end > from && s.first <= to {
+			todo = append(todo, *s)
+			todo[len(todo)-1].end = end
+		}
+	}
+	l.mu.Unlock()
+	for i := range todo {
+		more, err := l.scanSegment(&todo[i], from, to, visit)
+		if err != nil {
+			return fmt.Errorf("read segment %s: %w", segmentName(todo[i].number), err)
+		}
+		if !more {
+			break
+		}
+	}
+	return nil
+}
+
+func (l *Log) scanSegment(seg *segment, from, to uint64, visit func(Record) bool) (more bool, err error) {
+	f, err := l.fs.Open(l.path(segmentName(seg.number)))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	at := seg.seek(from)
+	s := &scanner{r: f, size: seg.size, salt: seg.salt, next: at.lsn, off: at.offset}
+	for {
+		what, err := s.scan()
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case what == foundEnd:
+			return true, nil
+		case what != foundFrame || s.frame.LSN < from || s.frame.Kind == kindVoid:
+			continue
+		case s.frame.LSN >= seg.end:
+			return true, nil
+		case s.frame.LSN > to || !visit(s.frame.Record):
+			return false, nil
+		}
+	}
+}
+
+// Release deletes the segments that hold nothing at or after LSN before. The
+// deletions are synced one by one, oldest first: after a crash no segment is
+// back without those that follow it.
+func (l *Log) Release(before uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.segments) > 1 && l.segments[0].end <= before && l.segments[1].named {
+		name := segmentName(l.segments[0].number)
+		if err := l.fs.Remove(l.path(name)); err != nil && !oserror.IsNotExist(err) {
+			return fmt.Errorf("remove %s: %w", name, err)
+		}
+		if err := l.name.Sync(); err != nil {
+			return fmt.Errorf("sync %s: %w", l.dir, err)
+		}
+		l.segments[0] = nil
+		l.segments = l.segments[1:]
+	}
+	return nil
+}
+
+// Quarantine saves the records that each yields under a name in the quarantine
+// directory, in the format of a segment, durable when it returns. Saving under
+// the same name again replaces what is there. note says why. each may call Scan.
+func (l *Log) Quarantine(name, note string, each func(yield func(Record) error) error) error {
+	salt := l.o.salt()
+	return l.quarantine(name+segmentSuffix, func(w io.Writer) error {
+		buf := appendHeader(nil, header{salt: salt, first: 1, checkpoint: []byte(note)})
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
+		lsn := uint64(0)
+		return each(func(r Record) error {
+			lsn++
+			r.LSN = lsn // consecutive, so that any reader of segments reads it
+			buf = appendFrame(buf[:0], salt, r, 0)
+			_, err := w.Write(buf)
+			return err
+		})
+	})
+}
+
+func (l *Log) quarantine(name string, write func(io.Writer) error) error {
+	dir := l.path(quarantineDir)
+	path := l.fs.PathJoin(dir, name)
+	var old int64
+	if info, err := l.fs.Stat(path); err == nil {
+		old = info.Size()
+	}
+	f, err := l.fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("quarantine %s: %w", name, err)
+	}
+	w := &counter{w: bufio.NewWriterSize(f, 64<<10)}
+	err = restrict(f, 0o600)
+	if err == nil {
+		err = write(w)
+	}
+	if err == nil {
+		err = w.w.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = l.syncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("quarantine %s: %w", name, classify(err))
+	}
+	l.mu.Lock()
+	l.stats.QuarantineBytes += w.n - old
+	l.mu.Unlock()
+	return nil
+}
+
+type counter struct {
+	w *bufio.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
