@@ -1,0 +1,50 @@
+# `make` lists the targets.
+
+GO          ?= go
+FUZZTIME    ?= 5m
+BENCH       ?= .
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+export GOFLAGS += -mod=readonly
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench fuzz cover clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/taba
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/taba ./cmd/taba
+
+demo: build ## watch a simulated fleet's numbers move (ARGS='--for 20s')
+	bin/taba demo $(ARGS)
+
+test: ## run all tests, with the race detector
+	$(GO) test -race -timeout 15m ./...
+
+lint: ## check format, vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: build ## measure functions, then real processes (BENCH=regexp)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	$(GO) run ./bench -taba bin/taba
+
+fuzz: ## run every fuzz target for FUZZTIME (5m)
+	@for pkg in $$($(GO) list ./...); do \
+	  list=$$($(GO) test -list '^Fuzz' $$pkg) || exit 1; \
+	  for target in $$(echo "$$list" | grep '^Fuzz'); do \
+	    echo "== $$pkg $$target for $(FUZZTIME)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+cover: ## show the test coverage of each function
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out
+
+clean: ## remove what the other targets made
+	rm -rf bin cover.out cover.html

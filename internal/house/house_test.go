@@ -1,0 +1,200 @@
+package house
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tabaproject/taba"
+
+// room is one package: what of ours it may import, and why that is so. "."
+// is the root package.
+type room struct {
+	may string // packages of ours, separated by blanks
+	why string
+}
+
+// plan has a line for every package. The one rule: imports point at the store,
+// and the store points at nothing of ours.
+var plan = map[string]room{
+	// Nouns.
+	"state":                      {"", "what a Type is; users import it to make their own"},
+	"state/builtin":              {"state internal/pyjson", "a Type knows only what a Type is, and how the original printed values"},
+	"state/statetest":            {"state", "the law is the same for Types of ours and of users"},
+	"internal/pyjson":            {"", "text in, text out"},
+	"internal/store":             {"", "the store points at nothing: engines move bytes and know no Type"},
+	"internal/store/storetest":   {"internal/store", "the contract is tested without knowing who calls it"},
+	"internal/store/pebblestore": {"internal/store", "an engine knows the contract and its disk"},
+	"internal/wire":              {"state internal/store", "bytes to events and parts; the only language processes share"},
+
+	// What writes.
+	"internal/fold":    {"state internal/store internal/wire", "events to Partials: pure, no network, no clock"},
+	"internal/commit":  {"state internal/fold internal/store internal/wire", "Partials into a store, one commit in flight"},
+	"internal/ingest":  {"state internal/fold internal/store internal/wire", "the door hands Partials to a function and knows no engine"},
+	"internal/spool":   {"", "the log moves bytes and knows neither Types nor servers"},
+	"internal/forward": {"state internal/fold internal/store internal/wire internal/spool", "spool to servers; it meets them only in wire"},
+
+	// What reads.
+	"internal/view":  {"state internal/fold internal/store internal/wire", "records and log to States; it never writes events"},
+	"internal/query": {"state internal/store internal/view internal/pyjson", "questions to answers; it knows views, not engines"},
+
+	// What knows them all, and what is beside them.
+	"internal/app":   {"state state/builtin internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
+	"internal/cli":   {"", "asks servers as any client does, over HTTP"},
+	"internal/fleet": {"internal/wire", "records as any client does, over HTTP"},
+	"internal/demo":  {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
+	"internal/house": {"", "rules only"},
+	"cmd/taba":       {"internal/app internal/cli internal/demo internal/wire internal/ingest", "one file per sub-command"},
+	".":              {"internal/wire", "applications import it: no storage engine, no server"},
+
+	// Programs and tests of the whole.
+	"bench":            {"internal/wire", "measures real processes from outside"},
+	"proto/taba/v2":    {"", "the contract for clients in any language"},
+	"test/e2e":         {"", "real processes, seen from outside"},
+	"examples/client":  {".", "what an application writes"},
+	"examples/owntype": {"state", "what the author of a Type writes"},
+}
+
+// listed is what `go list -json` tells of a package.
+type listed struct {
+	ImportPath                string
+	Dir                       string
+	Name                      string
+	Imports                   []string
+	GoFiles                   []string
+	TestGoFiles, XTestGoFiles []string
+}
+
+func packages(t *testing.T) map[string]listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Imports,GoFiles,TestGoFiles,XTestGoFiles", module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]listed{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var p listed
+		if err := dec.Decode(&p); err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all[short(p.ImportPath)] = p
+	}
+	return all
+}
+
+// short is a package's path within the module.
+func short(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+func ours(path string) bool { return path == module || strings.HasPrefix(path, module+"/") }
+
+func TestImportsPointAtTheStore(t *testing.T) {
+	for name, p := range packages(t) {
+		r, ok := plan[name]
+		if !ok {
+			t.Errorf("%s is not in the plan: add a line that says what it may import, and why", name)
+			continue
+		}
+		may := strings.Fields(r.may)
+		for _, path := range p.Imports {
+			if ours(path) && !slices.Contains(may, short(path)) {
+				t.Errorf("%s imports %s, which the plan does not allow: %s", name, short(path), r.why)
+			}
+		}
+	}
+}
+
+// TestPlanHasNoCycles holds the plan itself to the rule: it must be possible
+// to build every package before those that may import it.
+func TestPlanHasNoCycles(t *testing.T) {
+	built := map[string]bool{}
+	for progress := true; progress; {
+		progress = false
+		for name, r := range plan {
+			ready := !slices.ContainsFunc(strings.Fields(r.may), func(dep string) bool { return !built[dep] })
+			if !built[name] && ready {
+				built[name], progress = true, true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(plan)) {
+		if !built[name] {
+			t.Errorf("%s cannot be built: what it may import leads back to it, or is not in the plan", name)
+		}
+	}
+}
+
+func TestPlanIsOfPackagesThatExist(t *testing.T) {
+	all := packages(t)
+	for _, name := range slices.Sorted(maps.Keys(plan)) {
+		if _, ok := all[name]; !ok {
+			t.Errorf("the plan has a line for %s, which does not exist", name)
+		}
+	}
+}
+
+// heavy are modules that an application must not get by importing the client
+// or a Type.
+var heavy = map[string]string{
+	"github.com/cockroachdb/pebble/v2": "the storage engine",
+	"github.com/spf13/cobra":           "the command line",
+	"github.com/jedib0t/go-pretty/v6":  "tables",
+}
+
+func TestPublicPackagesAreLight(t *testing.T) {
+	for _, name := range []string{module, module + "/state", module + "/state/builtin"} {
+		out, err := exec.Command("go", "list", "-deps", name).Output()
+		if err != nil {
+			t.Fatalf("go list -deps %s: %v", name, err)
+		}
+		for dep := range strings.Lines(string(out)) {
+			for path, what := range heavy {
+				if strings.HasPrefix(strings.TrimSpace(dep), path) {
+					t.Errorf("%s pulls in %s (%s)", name, path, what)
+				}
+			}
+		}
+	}
+}
+
+// TestEveryPackageSaysWhatItIs checks for a comment that is more than a name,
+// in exactly one file.
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for name, p := range packages(t) {
+		files := p.GoFiles
+		if len(files) == 0 { // tests only
+			files = slices.Concat(p.TestGoFiles, p.XTestGoFiles)
+		}
+		var comments []string
+		for _, f := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, f), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := parsed.Doc.Text(); text != "" {
+				comments = append(comments, text)
+			}
+		}
+		switch {
+		case len(comments) == 0:
+			t.Errorf("%s has no package comment", name)
+		case len(comments) > 1:
+			t.Errorf("%s has %d package comments; keep one", name, len(comments))
+		case doc.Synopsis(comments[0]) == "" || len(comments[0]) < 80:
+			t.Errorf("the package comment of %s says too little: %q", name, comments[0])
+		}
+	}
+}
