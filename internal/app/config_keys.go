@@ -226,3 +226,7 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// IsList reports whether the setting is a list, which a flag may give piece
+// by piece.
+func (k Key) IsList() bool { return k.fieldType().Kind() == reflect.Slice }

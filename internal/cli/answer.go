@@ -102,6 +102,27 @@ func (a *Answer) Lines() []Line {
 	return lines
 }
 
+// Line returns the row of a window, the zero Line if there is none.
+func (a *Answer) Line(window string) Line {
+	for _, l := range a.Lines() {
+		if l.Window == window {
+			return l
+		}
+	}
+	return Line{}
+}
+
+// Counted returns how many events the Answer's longest window holds: all there
+// ever were, or those of a day. Gauges and Buffers do not tell.
+func (a *Answer) Counted() (n uint64, ok bool) {
+	lines := a.Lines()
+	if len(lines) == 0 || lines[0].Window == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(lines[len(lines)-1].Count, 10, 64)
+	return n, err == nil
+}
+
 // summary is the form of every counter in the API.
 type summary struct {
 	Count   json.Number   `json:"count"`

@@ -20,6 +20,7 @@ func TestQueryString(t *testing.T) {
 	f(Query{Names: []string{"a", "b&c"}}, "?name=a,b%26c")
 	f(Query{Names: []string{"a"}, Clients: []string{"x", "y"}}, "?name=a&client=x,y")
 	f(Query{Names: []string{"a.*", "b"}, Regexp: true}, "?name=%28%3F%3Aa.%2A%29%7C%28%3F%3Ab%29&re=1")
+	f(Query{Names: []string{"a,b", "c"}}, "?name=a%252Cb,c")
 	f(Query{Names: []string{"a+"}, Regexp: true}, "?name=a%2B&re=1")
 }
 
@@ -162,4 +163,21 @@ func TestErrorsOfAClient(t *testing.T) {
 	}
 	c.URL = "localhost:8300"
 	f("/", "is not a URL")
+}
+
+func TestCounted(t *testing.T) {
+	f := func(a Answer, want uint64, wantOK bool) {
+		t.Helper()
+		if got, ok := a.Counted(); got != want || ok != wantOK {
+			t.Errorf("%s counts %d, %v, want %d, %v", a.Name, got, ok, want, wantOK)
+		}
+	}
+	f(sample[0], 2, true)
+	f(sample[1], 0, false)
+	f(sample[4], 2, true)
+	f(sample[5], 2, true)
+	f(sample[6], 0, false)
+	if got := sample[0].Line("1d").Count; got != "3000" {
+		t.Errorf("the day's count is %q", got)
+	}
 }

@@ -146,8 +146,8 @@ func firstLine(body []byte) string {
 }
 
 // encode returns the query string with its question mark, if there is any.
-// Commas separate names; one within a name is percent-encoded twice over, so
-// that it is still encoded when the server splits the list.
+// Commas separate names; one within a name is percent-encoded twice, so that it
+// is still encoded when the server splits the list.
 func (q Query) encode() string {
 	var params []string
 	add := func(key string, list []string) {
@@ -158,7 +158,7 @@ func (q Query) encode() string {
 		default:
 			escaped := make([]string, len(list))
 			for i, name := range list {
-				escaped[i] = url.QueryEscape(name)
+				escaped[i] = strings.ReplaceAll(url.QueryEscape(name), "%2C", "%252C")
 			}
 			params = append(params, key+"="+strings.Join(escaped, ","))
 		}

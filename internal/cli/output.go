@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/term"
 )
@@ -98,4 +99,28 @@ func csvRow(a Answer, l Line, withClient bool) []string {
 		row = append(row, p)
 	}
 	return append(row, l.Value, l.Expires)
+}
+
+// Words decodes a JSON list of texts. Servers of the original answer an empty
+// object when there is nothing.
+func Words(body []byte) ([]string, error) {
+	if string(bytes.TrimSpace(body)) == "{}" {
+		return nil, nil
+	}
+	var words []string
+	if err := json.Unmarshal(body, &words); err != nil {
+		return nil, fmt.Errorf("the answer is not a JSON list: %w", err)
+	}
+	slices.Sort(words)
+	return words, nil
+}
+
+// Words writes one word a line.
+func (o Output) Words(words []string) error {
+	for _, w := range words {
+		if _, err := fmt.Fprintln(o.W, Printable(w)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

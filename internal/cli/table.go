@@ -30,7 +30,7 @@ var (
 	colCount   = column{"COUNT", false, func(l Line) string { return Group(l.Count) }}
 	colTotal   = column{"TOTAL", false, func(l Line) string { return Group(l.Total) }}
 	colAverage = column{"AVERAGE", false, func(l Line) string { return Group(l.Average) }}
-	colValue   = column{"VALUE", true, func(l Line) string { return printable(l.Value) }}
+	colValue   = column{"VALUE", true, func(l Line) string { return Printable(l.Value) }}
 	colClients = column{"CLIENTS", false, func(l Line) string { return Group(l.Count) }}
 	colExpires = column{"EXPIRES", true, func(l Line) string { return when(l.Expires) }}
 )
@@ -152,7 +152,7 @@ func (o Output) answerRows(t table.Writer, cols columns, a *Answer) {
 			if i > 0 && o.Terminal {
 				n = ""
 			}
-			row = append(row, printable(n))
+			row = append(row, Printable(n))
 		}
 		for _, c := range cols.values {
 			row = append(row, c.value(l))
@@ -164,21 +164,32 @@ func (o Output) answerRows(t table.Writer, cols columns, a *Answer) {
 	}
 }
 
-// Rows writes a plain table of texts.
-func (o Output) Rows(header []string, rows [][]string) error {
-	t := o.newTable("")
+// Grid renders a table of texts with a title; all but the first columns, left
+// of them, are numbers.
+func (o Output) Grid(title string, header []string, rows [][]string, left int) string {
+	t := o.newTable(title)
 	t.AppendHeader(tableRow(header))
+	var configs []table.ColumnConfig
+	for i := left; i < len(header); i++ {
+		configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
 	for _, r := range rows {
 		t.AppendRow(tableRow(r))
 	}
-	_, err := fmt.Fprintln(o.W, t.Render())
+	return t.Render()
+}
+
+// Rows writes a plain table of texts.
+func (o Output) Rows(header []string, rows [][]string) error {
+	_, err := fmt.Fprintln(o.W, o.Grid("", header, rows, len(header)))
 	return err
 }
 
 func tableRow(cells []string) table.Row {
 	row := make(table.Row, len(cells))
 	for i, c := range cells {
-		row[i] = printable(c)
+		row[i] = Printable(c)
 	}
 	return row
 }
@@ -245,8 +256,8 @@ func Group(number string) string {
 	return b.String()
 }
 
-// printable keeps what others recorded from driving the terminal.
-func printable(s string) string {
+// Printable keeps what others recorded from driving the terminal.
+func Printable(s string) string {
 	for _, r := range s {
 		if !strconv.IsPrint(r) {
 			q := strconv.Quote(s)

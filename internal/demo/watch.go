@@ -1,0 +1,132 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tabaproject/taba/internal/cli"
+)
+
+// How often a person and a file see what is new.
+const (
+	refreshTerminal = 500 * time.Millisecond
+	refreshPlain    = time.Second
+)
+
+// watch shows samples until ctx ends.
+func (o Options) watch(ctx context.Context, m *monitor, serverURL, agentURL string) {
+	head := header{server: serverURL, agent: agentURL, until: o.For}
+	if !o.Out.Terminal {
+		_, _ = fmt.Fprintf(o.Out.W, "%s\n\n", head.text())
+		each(ctx, refreshPlain, func() {
+			s := m.take(ctx)
+			_, _ = fmt.Fprintln(o.Out.W, s.line())
+		})
+		return
+	}
+	screen := newScreen(o.Out.W)
+	defer screen.close()
+	screen.draw(head.text() + "\n\nstarting the fleet …")
+	each(ctx, refreshTerminal, func() {
+		s := m.take(ctx)
+		screen.draw(head.text() + "\n" + s.body(o.Out))
+	})
+}
+
+// each calls f every d until ctx ends.
+func each(ctx context.Context, d time.Duration, f func()) {
+	ticker := time.NewTicker(d)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			f()
+		}
+	}
+}
+
+// header is what does not change.
+type header struct {
+	server, agent string
+	until         time.Duration
+}
+
+func (h header) text() string {
+	end := "Ctrl-C ends it."
+	if h.until > 0 {
+		end = fmt.Sprintf("It ends after %s, or with Ctrl-C.", h.until)
+	}
+	return fmt.Sprintf(`Taba demo: a fleet of bidders posts to an agent, the agent forwards to a server. %[3]s
+Ask it yourself:
+  curl '%[1]s/tabs?name=bids_won,bid_latency_ms'
+  curl '%[1]s/projection?name=bids_won&client=bidder-us-east-000'
+  curl -H 'Accept: application/json' %[1]s/types
+  curl %[2]s/status
+  taba agg --server %[1]s --re 'bid.*'`, h.server, h.agent, end)
+}
+
+// line is a sample in one line, for files and pipes.
+func (s *sample) line() string {
+	total := s.counts()
+	text := fmt.Sprintf("%6.1fs  %s events/s  recorded %s  acknowledged %s  counted %s  lag %s (worst %s)",
+		s.age.Seconds(), whole(s.rate), number(total.recorded), number(total.acknowledged), number(total.counted), millis(s.lag.median), millis(s.lag.worst))
+	won, price := s.answers["bids_won"], s.answers["winning_bid_price"]
+	if p := price.Line("1m").Percentiles; len(p) > 5 {
+		text += fmt.Sprintf("  won/1m %s  price/1m p50 %s p99 %s", cli.Group(won.Line("1m").Count), p[1], p[5])
+	}
+	if s.err != nil {
+		text += fmt.Sprintf("  (%v)", s.err)
+	}
+	return text
+}
+
+// conclude waits for the last events, shows the closing figures and says
+// whether they agree.
+func (o Options) conclude(m *monitor) error {
+	s := m.settled()
+	if o.Out.Terminal {
+		if _, err := io.WriteString(o.Out.W, s.body(o.Out)); err != nil {
+			return fmt.Errorf("show the figures: %w", err)
+		}
+	}
+	rows := make([][]string, 0, len(s.tabs)+1)
+	total := s.counts()
+	for _, t := range append(s.tabs, tabCount{"together", total.recorded, total.acknowledged, total.counted}) {
+		rows = append(rows, []string{t.name, number(t.recorded), number(t.acknowledged), number(t.counted), verdict(t)})
+	}
+	_, err := fmt.Fprintf(o.Out.W, "\n%s\n", o.Out.Grid("Exactly once", []string{"TAB", "RECORDED", "ACKNOWLEDGED", "COUNTED", ""}, rows, 1))
+	if err != nil {
+		return fmt.Errorf("show the figures: %w", err)
+	}
+	return s.check(o)
+}
+
+// check compares what was recorded with what was counted.
+func (s *sample) check(o Options) error {
+	total := s.counts()
+	for _, t := range s.tabs {
+		if t.counted < t.acknowledged || t.counted > t.recorded {
+			return fmt.Errorf("%s: %d events acknowledged, %d counted", t.name, t.acknowledged, t.counted)
+		}
+	}
+	if s.fleet.InDoubt > 0 || s.fleet.Lost > 0 {
+		return fmt.Errorf("%d events of the fleet are in doubt, %d were never taken: %w", s.fleet.InDoubt, s.fleet.Lost, s.fleet.Err)
+	}
+	if s.err != nil {
+		return fmt.Errorf("ask for the closing figures: %w", s.err)
+	}
+	_, err := fmt.Fprintf(o.Out.W, "Every one of %s recorded events was counted, once. Lag from recorded to visible: median %s, worst %s.\n",
+		number(total.recorded), millis(s.lag.median), millis(s.lag.worst))
+	return err
+}
+
+func verdict(t tabCount) string {
+	if t.recorded == t.counted {
+		return "equal"
+	}
+	return fmt.Sprintf("differ by %d", int64(t.counted)-int64(t.recorded))
+}
