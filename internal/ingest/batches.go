@@ -1,0 +1,259 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/wire"
+	"github.com/tabaproject/taba/state"
+)
+
+// PartCommitter appends parts that agents sealed. It returns a result for
+// each, in order, when their outcome is durable.
+type PartCommitter interface {
+	Append(ctx context.Context, parts []store.Part) ([]store.PartResult, error)
+}
+
+// Sources is what Batches needs of a store.
+type Sources interface {
+	Meta() store.Meta
+	Open(ctx context.Context, class store.Class, nonce store.Nonce, now time.Time) (store.SourceID, error)
+	Close(ctx context.Context, id store.SourceID, token store.Token) (store.Closed, error)
+	Heads(ctx context.Context, id store.SourceID) ([]store.SourceHead, error)
+}
+
+// Batches serves agents: /v2/batch, /v2/source/open, /v2/source/close and
+// /v2/source/heads. Requests and replies are messages of package wire; a
+// refusal is a sentence of text. 409 and 410 with a message mean that some
+// parts have such a verdict.
+type Batches struct {
+	o        Options
+	store    Sources
+	parts    PartCommitter
+	inflater *inflater
+	checkers *pool[*checker]
+	routes   map[string]func(ctx context.Context, body []byte) (reply, error)
+}
+
+// reply is a message with its status.
+type reply struct {
+	status  int
+	message []byte
+}
+
+// NewBatches returns the Handler of the v2 routes.
+func NewBatches(st Sources, parts PartCommitter, reg *state.Registry, o Options) *Batches {
+	b := &Batches{o: o.withDefaults(), store: st, parts: parts, inflater: newInflater()}
+	b.checkers = &pool[*checker]{
+		fresh: func() *checker { return newChecker(reg) },
+		size:  (*checker).size,
+	}
+	b.routes = map[string]func(context.Context, []byte) (reply, error){
+		"/v2/batch":        b.batch,
+		"/v2/source/open":  b.open,
+		"/v2/source/close": b.close,
+		"/v2/source/heads": b.heads,
+	}
+	return b
+}
+
+// ServeHTTP implements http.Handler.
+func (b *Batches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route := b.routes[r.URL.Path]
+	if route == nil {
+		b.o.Metrics.refusedRequest(reasonRoute)
+		NotFound(w, r)
+		return
+	}
+	if r.Method != http.MethodPost {
+		b.o.Metrics.refusedRequest(reasonMethod)
+		methodNotAllowed(w, r, http.MethodPost)
+		return
+	}
+	answer, err := b.serve(r, route)
+	if err != nil {
+		e := asRefusal(err)
+		b.o.Metrics.refusedRequest(e.reason)
+		WriteError(w, r, e.status, e.text)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", wire.ContentType)
+	h.Set("Content-Length", strconv.Itoa(len(answer.message)))
+	if answer.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.message)
+}
+
+// serve reads the whole body, which is charged to the budget until the answer
+// is known.
+func (b *Batches) serve(r *http.Request, route func(context.Context, []byte) (reply, error)) (reply, error) {
+	encoding, err := codecName(r.Header.Get("Content-Encoding"))
+	if err != nil {
+		return reply{}, err
+	}
+	lease := lease{of: b.o.Budget}
+	defer lease.free()
+	body, err := b.read(r, encoding, &lease)
+	if err != nil {
+		return reply{}, err
+	}
+	return route(r.Context(), body)
+}
+
+func (b *Batches) read(r *http.Request, encoding string, l *lease) ([]byte, error) {
+	var src source
+	defer src.close()
+	defer func() { b.o.Metrics.Bytes.Add(int(src.read)) }()
+	if err := src.open(r, b.o.Limits.Body, l); err != nil {
+		return nil, err
+	}
+	if err := src.collect(); err != nil {
+		return nil, err
+	}
+	if src.eof && encoding == "" {
+		return append([]byte(nil), src.first...), nil
+	}
+	var in inflated
+	defer b.inflater.close(&in)
+	if err := b.inflater.open(&in, &src, encoding, &b.o.Limits); err != nil {
+		return nil, err
+	}
+	return in.all()
+}
+
+func (b *Batches) open(ctx context.Context, body []byte) (reply, error) {
+	var q wire.OpenRequest
+	if err := wire.DecodeOpenRequest(body, &q); err != nil {
+		return reply{}, err
+	}
+	id, err := b.store.Open(ctx, q.Class, q.Nonce, b.o.Now())
+	if err != nil {
+		return reply{}, unavailable("open a source", err)
+	}
+	heads, err := b.store.Heads(ctx, id)
+	if err != nil {
+		return reply{}, unavailable("read the heads of a new source", err)
+	}
+	meta := b.store.Meta()
+	a := wire.OpenReply{Source: id, StoreID: meta.ID, Partition: meta.Partition, Epoch: meta.ID}
+	if len(heads) > 0 {
+		a.Epoch = heads[0].Epoch
+	}
+	return reply{http.StatusOK, wire.AppendOpenReply(nil, &a)}, nil
+}
+
+func (b *Batches) close(ctx context.Context, body []byte) (reply, error) {
+	var q wire.CloseRequest
+	if err := wire.DecodeCloseRequest(body, &q); err != nil {
+		return reply{}, err
+	}
+	closed, err := b.store.Close(ctx, q.Source, q.Token)
+	if err != nil {
+		return reply{}, unavailable("close a source", err)
+	}
+	return reply{http.StatusOK, wire.AppendCloseReply(nil, &wire.CloseReply{Closed: closed})}, nil
+}
+
+func (b *Batches) heads(ctx context.Context, body []byte) (reply, error) {
+	var q wire.HeadsRequest
+	if err := wire.DecodeHeadsRequest(body, &q); err != nil {
+		return reply{}, err
+	}
+	heads, err := b.store.Heads(ctx, q.Source)
+	if err != nil {
+		return reply{}, unavailable("read the heads of a source", err)
+	}
+	return reply{http.StatusOK, wire.AppendHeadsReply(nil, &wire.HeadsReply{Heads: heads})}, nil
+}
+
+func (b *Batches) batch(ctx context.Context, body []byte) (reply, error) {
+	var q wire.Batch
+	if err := wire.DecodeBatch(body, &q); err != nil {
+		return reply{}, err
+	}
+	if err := b.addressed(&q); err != nil {
+		return reply{}, err
+	}
+	if err := b.check(&q); err != nil {
+		return reply{}, err
+	}
+	results, err := b.parts.Append(ctx, q.Parts)
+	if err != nil {
+		return reply{}, unavailable("append the parts", err)
+	}
+	if len(results) != len(q.Parts) {
+		return reply{}, unavailable("append the parts", fmt.Errorf("%d results for %d parts", len(results), len(q.Parts)))
+	}
+	b.o.Metrics.Parts.Add(len(results))
+	return reply{statusOf(results), wire.AppendBatchReply(nil, &wire.BatchReply{Results: results})}, nil
+}
+
+// addressed refuses a Batch that was cut for another store: its parts cannot
+// be compared with the watermarks kept here.
+func (b *Batches) addressed(q *wire.Batch) error {
+	meta := b.store.Meta()
+	if q.StoreID != meta.ID {
+		return refuse(http.StatusConflict, reasonOtherHome, "The Batch is for store %x; this is store %x.", q.StoreID, meta.ID)
+	}
+	if q.Partition != meta.Partition {
+		return refuse(http.StatusConflict, reasonOtherHome,
+			"The Batch is cut for partition version %d with %d vbuckets and key %x; this store has version %d, %d vbuckets and key %x.",
+			q.Partition.Version, q.Partition.VBuckets, q.Partition.Key, meta.Partition.Version, meta.Partition.VBuckets, meta.Partition.Key)
+	}
+	if q.Namespace != "" {
+		return refuse(http.StatusBadRequest, reasonMalformed, "The Batch is of namespace %q; namespaces are reserved and must be empty.", q.Namespace)
+	}
+	return nil
+}
+
+// check looks at every Partial before the store sees it, and clamps what lies
+// too far in the future: clamping does not commute with merging. A part's
+// Digest stays that of the bytes that were sealed.
+func (b *Batches) check(q *wire.Batch) error {
+	limit := unix(b.o.Now().Add(b.o.FutureTolerance))
+	c := b.checkers.get()
+	defer b.checkers.put(c)
+	for i := range q.Parts {
+		p := &q.Parts[i]
+		if p.VB >= max(1, q.Partition.VBuckets) {
+			return refuse(http.StatusBadRequest, reasonMalformed, "Part %d is for vbucket %d of %d.", i, p.VB, q.Partition.VBuckets)
+		}
+		got, err := c.part(p, q.Partition, limit)
+		if err != nil {
+			return refuse(http.StatusBadRequest, reasonMalformed, "Part %d: %v", i, err)
+		}
+		p.Body = got.body
+		b.o.Metrics.Clamped.Add(int(got.clamped))
+		b.o.Metrics.Undecodable.Add(int(got.undecodable))
+	}
+	return nil
+}
+
+// statusOf is the status of a Batch: the worst of its parts'.
+func statusOf(results []store.PartResult) int {
+	status := http.StatusOK
+	for _, r := range results {
+		switch {
+		case r.Err != nil || r.Verdict == store.Unknown:
+			if status == http.StatusOK {
+				status = http.StatusServiceUnavailable
+			}
+		case r.Verdict == store.SourceGone:
+			return http.StatusGone
+		case r.Verdict != store.Applied && r.Verdict != store.Duplicate:
+			status = http.StatusConflict
+		}
+	}
+	return status
+}
+
+func unavailable(what string, err error) error {
+	return refuse(http.StatusServiceUnavailable, reasonCommit, "The store could not %s: %v. Retry later.", what, err)
+}

@@ -1,0 +1,116 @@
+package ingest
+
+import (
+	"fmt"
+
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
+)
+
+// checker looks at the Partials of parts. It is not safe for concurrent use.
+type checker struct {
+	reg    *state.Registry
+	states map[string]state.State // one of each Type, used again and again
+}
+
+func newChecker(reg *state.Registry) *checker {
+	return &checker{reg: reg, states: make(map[string]state.State)}
+}
+
+func (c *checker) size() (n int) {
+	for _, s := range c.states {
+		n += s.Size()
+	}
+	return n
+}
+
+// checked is what a look at one part found.
+type checked struct {
+	body        []byte // the part's own, or a copy with what was clamped
+	clamped     uint64 // events
+	undecodable uint64 // Partials that pass as they are
+}
+
+// part checks that the body of p parses, that its counts add up, that its
+// tabs belong into p's vbucket, and clamps its Partials to limit.
+func (c *checker) part(p *store.Part, cut store.Partition, limit float64) (got checked, err error) {
+	got.body = p.Body
+	var total uint64
+	r := store.NewBodyReader(p.Body)
+	for r.NextTab() {
+		if len(r.Tab.Namespace) > 0 {
+			return got, fmt.Errorf("tab %q is of namespace %q; namespaces are reserved and must be empty", r.Tab.Name, r.Tab.Namespace)
+		}
+		if vb := cut.Of("", string(r.Tab.Name)); vb != p.VB {
+			return got, fmt.Errorf("tab %q belongs to vbucket %d, not %d", r.Tab.Name, vb, p.VB)
+		}
+		if err := c.partials(&r, limit, &got); err != nil {
+			return got, err
+		}
+		total += r.Tab.Events
+	}
+	if err := r.Err(); err != nil {
+		return got, err
+	}
+	if total != p.Events {
+		return got, fmt.Errorf("it is said to hold %d events; its tabs hold %d", p.Events, total)
+	}
+	if got.clamped > 0 {
+		got.body, err = c.clamp(p.Body, limit)
+	}
+	return got, err
+}
+
+// partials checks the Partials of one tab.
+func (c *checker) partials(r *store.BodyReader, limit float64, got *checked) error {
+	var total uint64
+	s := c.state(r.Tab.Type)
+	for r.NextPartial() {
+		total += r.Partial.Events
+		if s == nil || s.Decode(r.Partial.State) != nil {
+			got.undecodable++
+			continue
+		}
+		if n := s.N(); n != r.Partial.Events {
+			return fmt.Errorf("tab %q, client %q: the State holds %d events, not %d", r.Tab.Name, r.Partial.Client, n, r.Partial.Events)
+		}
+		got.clamped += s.Clamp(limit)
+	}
+	if r.Err() == nil && total != r.Tab.Events {
+		return fmt.Errorf("tab %q is said to hold %d events; its Partials hold %d", r.Tab.Name, r.Tab.Events, total)
+	}
+	return nil
+}
+
+// clamp writes body again with every Partial clamped.
+func (c *checker) clamp(body []byte, limit float64) ([]byte, error) {
+	var w store.BodyWriter
+	r := store.NewBodyReader(body)
+	for r.NextTab() {
+		w.Tab(r.Tab.Tab())
+		s := c.state(r.Tab.Type)
+		for r.NextPartial() {
+			encode := func(dst []byte) []byte { return append(dst, r.Partial.State...) }
+			if s != nil && s.Decode(r.Partial.State) == nil && s.Clamp(limit) > 0 {
+				encode = s.Append
+			}
+			w.Partial(string(r.Partial.Client), r.Partial.Events, encode)
+		}
+	}
+	return w.Bytes(), r.Err()
+}
+
+// state returns the State to decode Partials of a Type into, or nil if the
+// Type is not known.
+func (c *checker) state(typ []byte) state.State {
+	s := c.states[string(typ)]
+	if s == nil {
+		h, ok := c.reg.LookupBytes(typ)
+		if !ok {
+			return nil
+		}
+		s = h.New()
+		c.states[h.Type()] = s
+	}
+	return s
+}

@@ -1,0 +1,216 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
+)
+
+// Committer makes Partials durable. Commit takes the contents of acc, which is
+// empty afterwards, and returns when they are durable; on an error some of
+// them may be.
+type Committer interface {
+	Commit(ctx context.Context, acc *fold.Accumulator) error
+}
+
+// TypeTable knows the Types of tabs.
+type TypeTable interface {
+	TypeOf(namespace, tab string) (typ string, ok bool)
+}
+
+// Handler serves POST /post and POST /post_zip.
+type Handler struct {
+	o         Options
+	committer Committer
+	inflater  *inflater
+	folders   *pool[*folder]
+	accs      *pool[*accumulator]
+}
+
+// accumulator is one with the memory that it may hold for reuse.
+type accumulator struct {
+	*fold.Accumulator
+	peak int
+}
+
+// New returns a Handler that folds events of the Types in reg and gives the
+// Partials to c. A nil types knows no tab.
+func New(reg *state.Registry, c Committer, types TypeTable, o Options) *Handler {
+	h := &Handler{o: o.withDefaults(), committer: c, inflater: newInflater()}
+	h.folders = &pool[*folder]{
+		fresh: func() *folder { return newFolder(types, &h.o) },
+		size:  func(f *folder) int { return f.peak },
+	}
+	h.accs = &pool[*accumulator]{
+		fresh: func() *accumulator { return &accumulator{Accumulator: fold.New(reg)} },
+		size:  func(a *accumulator) int { return a.peak },
+	}
+	return h
+}
+
+// Metrics returns what the Handler counts.
+func (h *Handler) Metrics() *Metrics { return h.o.Metrics }
+
+// Budget returns what bounds the requests in flight.
+func (h *Handler) Budget() *Budget { return h.o.Budget }
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/post" && r.URL.Path != "/post_zip" {
+		h.o.Metrics.refusedRequest(reasonRoute)
+		NotFound(w, r)
+		return
+	}
+	if r.Method != http.MethodPost {
+		h.o.Metrics.refusedRequest(reasonMethod)
+		methodNotAllowed(w, r, http.MethodPost)
+		return
+	}
+	refused, err := h.post(r)
+	if err != nil {
+		e := asRefusal(err)
+		h.o.Metrics.refusedRequest(e.reason)
+		WriteError(w, r, e.status, h.words(e))
+		return
+	}
+	if refused != "" {
+		w.Header().Set(HeaderRefused, refused)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+}
+
+// words is what the client is told: an agent speaks like the original's.
+func (h *Handler) words(e *refusal) string {
+	if h.o.Agent && e.reason == reasonMalformed {
+		return "Could not parse document body\n" + e.text
+	}
+	return e.text
+}
+
+// post takes one body in and commits it. It returns the value of
+// HeaderRefused.
+func (h *Handler) post(r *http.Request) (refused string, err error) {
+	encoding, err := encodingOf(r)
+	if err != nil {
+		return "", err
+	}
+	lease := lease{of: h.o.Budget}
+	defer lease.free()
+	acc := h.accs.get()
+	defer h.recycle(acc)
+	got, err := h.receive(r, encoding, &lease, acc.Accumulator)
+	if err != nil {
+		return "", err
+	}
+	acc.peak = max(acc.Size(), acc.peak-acc.peak/8)
+	if !lease.hold(int64(acc.Size())) {
+		return "", errCapacity
+	}
+	if !acc.Empty() {
+		if err := h.committer.Commit(r.Context(), acc.Accumulator); err != nil {
+			return "", notStored(err)
+		}
+	}
+	got.count(h.o.Metrics)
+	return got.header, nil
+}
+
+func (h *Handler) recycle(acc *accumulator) {
+	acc.Reset()
+	h.accs.put(acc)
+}
+
+// encodingOf is the name of the codec of a request's body.
+func encodingOf(r *http.Request) (string, error) {
+	name, err := codecName(r.Header.Get("Content-Encoding"))
+	if err != nil || r.URL.Path != "/post_zip" {
+		return name, err
+	}
+	if name != "" {
+		return "", refuse(http.StatusUnsupportedMediaType, reasonEncoding,
+			"The body of /post_zip is zlib and takes no Content-Encoding. Use /post with %s.", encodings)
+	}
+	return "zlib", nil
+}
+
+// receive reads, decompresses, decodes and folds one body into acc.
+func (h *Handler) receive(r *http.Request, encoding string, l *lease, acc *fold.Accumulator) (received, error) {
+	var src source
+	defer src.close()
+	defer func() { h.o.Metrics.Bytes.Add(int(src.read)) }()
+	if err := src.open(r, h.o.Limits.Body, l); err != nil {
+		return received{}, err
+	}
+	if err := src.collect(); err != nil {
+		return received{}, err
+	}
+	if src.eof && len(src.first) == 0 {
+		return received{}, h.nothing()
+	}
+	var body inflated
+	defer h.inflater.close(&body)
+	if err := h.inflater.open(&body, &src, encoding, &h.o.Limits); err != nil {
+		return received{}, err
+	}
+	f := h.folders.get()
+	defer h.folders.put(f)
+	got, err := f.run(&body, acc, unix(h.o.Now()))
+	if err == nil && got.events+got.refused == 0 {
+		err = h.nothing()
+	}
+	return got, err
+}
+
+// nothing is what a document without events gets: a server takes it.
+func (h *Handler) nothing() error {
+	if h.o.Agent {
+		return refuse(http.StatusBadRequest, reasonEmpty, "No events in POST document")
+	}
+	return nil
+}
+
+// received is what became of one body's events.
+type received struct {
+	events  uint64 // folded
+	refused uint64
+	clamped uint64
+	reasons []reasonCount
+	header  string
+}
+
+// count counts them, once they are durable: a request that fails is sent
+// again, and its events are then counted.
+func (g *received) count(m *Metrics) {
+	m.Requests.Inc()
+	m.Events.Add(int(g.events))
+	m.Clamped.Add(int(g.clamped))
+	for _, r := range g.reasons {
+		m.refusedEvents(r.reason, r.n)
+	}
+}
+
+// notStored is the answer when a commit fails. Whatever failed may be mended,
+// so the client is asked to try again.
+func notStored(err error) error {
+	text := "The events were not stored: "
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		text += "the disk is full. Free some space; then retry. "
+	case errors.Is(err, store.ErrFailed):
+		text += "the store has failed and must be restarted. "
+	case errors.Is(err, store.ErrClosed):
+		text += "the process is stopping. Retry later. "
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		text = "The outcome is not known: the client left before the commit. "
+	}
+	return refuse(http.StatusServiceUnavailable, reasonCommit, "%s(%v)", text, err)
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }

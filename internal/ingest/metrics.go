@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// Metrics counts what comes in and what is refused, by reason. It is safe for
+// concurrent use and may be shared by several Handlers.
+type Metrics struct {
+	set *metrics.Set
+
+	Requests    *metrics.Counter // committed
+	Events      *metrics.Counter // committed, of v1 bodies
+	Bytes       *metrics.Counter // of bodies as sent, refused ones included
+	Clamped     *metrics.Counter // events from too far in the future
+	Parts       *metrics.Counter // of Batches, handed to the store
+	Undecodable *metrics.Counter // Partials passed on as they are
+
+	requests map[string]*metrics.Counter // refused requests by reason
+
+	mu     sync.Mutex
+	events map[string]*metrics.Counter // refused events by reason
+}
+
+// maxReasons bounds the labels that Types of a user's own can make.
+const maxReasons = 64
+
+// NewMetrics returns Metrics that stand at zero.
+func NewMetrics() *Metrics {
+	s := metrics.NewSet()
+	m := &Metrics{
+		set:         s,
+		Requests:    s.NewCounter("taba_ingest_requests_total"),
+		Events:      s.NewCounter("taba_ingest_events_total"),
+		Bytes:       s.NewCounter("taba_ingest_bytes_total"),
+		Clamped:     s.NewCounter("taba_ingest_clamped_events_total"),
+		Parts:       s.NewCounter("taba_ingest_parts_total"),
+		Undecodable: s.NewCounter("taba_ingest_undecodable_partials_total"),
+		requests:    make(map[string]*metrics.Counter),
+		events:      make(map[string]*metrics.Counter),
+	}
+	for _, reason := range requestReasons {
+		m.requests[reason] = s.NewCounter(fmt.Sprintf(`taba_ingest_refused_requests_total{reason=%q}`, reason))
+	}
+	return m
+}
+
+// WritePrometheus writes all counters in Prometheus text format.
+func (m *Metrics) WritePrometheus(w io.Writer) { m.set.WritePrometheus(w) }
+
+// RefusedRequests returns how many requests were refused for reason.
+func (m *Metrics) RefusedRequests(reason string) uint64 {
+	if c := m.requests[reason]; c != nil {
+		return c.Get()
+	}
+	return 0
+}
+
+// RefusedEvents returns how many events were refused for reason.
+func (m *Metrics) RefusedEvents(reason string) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.events[label(reason)]; c != nil {
+		return c.Get()
+	}
+	return 0
+}
+
+func (m *Metrics) refusedRequest(reason string) {
+	if c := m.requests[reason]; c != nil {
+		c.Inc()
+	}
+}
+
+func (m *Metrics) refusedEvents(reason string, n uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := label(reason)
+	c := m.events[name]
+	if c == nil && len(m.events) >= maxReasons {
+		name = "other"
+		c = m.events[name]
+	}
+	if c == nil {
+		c = m.set.NewCounter(fmt.Sprintf(`taba_ingest_refused_events_total{reason=%q}`, name))
+		m.events[name] = c
+	}
+	c.Add(int(n))
+}
+
+// label makes a reason fit for a metric label and a header.
+func label(reason string) string {
+	const most = 40
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_':
+			return c
+		case c >= 'A' && c <= 'Z':
+			return c + ('a' - 'A')
+		default:
+			return '_'
+		}
+	}, reason[:min(len(reason), most)])
+}
