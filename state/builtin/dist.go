@@ -1,0 +1,317 @@
+package builtin
+
+import (
+	"math"
+	"slices"
+	"sync"
+)
+
+// A dist is the distribution of a set of values: exact while there are few
+// different ones, a sketch of 1 % relative error beyond; count and total are
+// exact in both, and so are the smallest and the largest value.
+//
+// It is a function of the multiset of its values, so it may be merged in any
+// order: it is exact if and only if the set has at most limit different
+// values. What is a sketch never has fewer values again, and the sketch of a
+// union is the sum of the sketches.
+//
+// The zero value is empty. The limit belongs to the owner, who must always
+// pass the same one.
+type dist struct {
+	count  uint64
+	total  sum
+	runs   []run // ascending by value; unused if sketched
+	sketch *sketch
+	// sketched says that sketch is in use; after reset it is only kept.
+	sketched bool
+}
+
+// A run is a value and how many events had it.
+type run struct {
+	value float64
+	n     uint64
+}
+
+type sketch struct {
+	min, max float64
+	zero     uint64
+	pos, neg bins // neg holds the magnitudes of negative values
+}
+
+func (d *dist) reset() {
+	d.count, d.total, d.runs, d.sketched = 0, sum{}, d.runs[:0], false
+}
+
+// add counts n > 0 times the finite value v, which must not be -0. It leaves
+// the total to its caller, who can sum faster than one by one.
+func (d *dist) add(v float64, n uint64, limit int) {
+	d.count = addCount(d.count, n)
+	if d.sketched {
+		d.sketch.add(v, n)
+		return
+	}
+	i, found := d.find(v)
+	if found {
+		d.runs[i].n = addCount(d.runs[i].n, n)
+		return
+	}
+	if len(d.runs) == limit {
+		d.toSketch()
+		d.sketch.add(v, n)
+		return
+	}
+	d.runs = append(d.runs, run{})
+	copy(d.runs[i+1:], d.runs[i:])
+	d.runs[i] = run{v, n}
+}
+
+// find returns where v is, or belongs, among the runs.
+func (d *dist) find(v float64) (int, bool) {
+	lo, hi := 0, len(d.runs)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if d.runs[mid].value < v {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo, lo < len(d.runs) && d.runs[lo].value == v
+}
+
+func (d *dist) toSketch() {
+	if d.sketch == nil {
+		d.sketch = new(sketch)
+	}
+	d.sketch.reset()
+	d.sketched = true
+	for _, r := range d.runs {
+		d.sketch.add(r.value, r.n)
+	}
+	d.runs = d.runs[:0]
+}
+
+// merge adds o to d.
+func (d *dist) merge(o *dist, limit int) {
+	d.total.merge(o.total)
+	switch {
+	case o.sketched:
+		if !d.sketched {
+			d.toSketch()
+		}
+		d.count = addCount(d.count, o.count)
+		d.sketch.merge(o.sketch)
+	case d.sketched || len(o.runs) <= 4:
+		for _, r := range o.runs {
+			d.add(r.value, r.n, limit)
+		}
+	default:
+		d.mergeRuns(o, limit)
+	}
+}
+
+// mergeRuns is merge for two exact ones, in one pass.
+func (d *dist) mergeRuns(o *dist, limit int) {
+	union := unionSize(d.runs, o.runs)
+	if union > limit {
+		d.toSketch()
+		for _, r := range o.runs {
+			d.sketch.add(r.value, r.n)
+		}
+		d.count = addCount(d.count, o.count)
+		return
+	}
+	d.count = addCount(d.count, o.count)
+	// From the back, so that every run is moved at most once and in place.
+	i, j := len(d.runs)-1, len(o.runs)-1
+	d.runs = slices.Grow(d.runs, union-len(d.runs))[:union]
+	for k := union - 1; j >= 0; k-- {
+		switch {
+		case i >= 0 && d.runs[i].value > o.runs[j].value:
+			d.runs[k] = d.runs[i]
+			i--
+		case i >= 0 && d.runs[i].value == o.runs[j].value:
+			d.runs[k] = run{d.runs[i].value, addCount(d.runs[i].n, o.runs[j].n)}
+			i--
+			j--
+		default:
+			d.runs[k] = o.runs[j]
+			j--
+		}
+	}
+}
+
+// unionSize returns how many different values a and b have together.
+func unionSize(a, b []run) int {
+	n := len(a) + len(b)
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch x, y := a[i].value, b[j].value; {
+		case x < y:
+			i++
+		case x > y:
+			j++
+		default:
+			i++
+			j++
+			n--
+		}
+	}
+	return n
+}
+
+// size is the memory held beyond the struct itself, in bytes.
+func (d *dist) size() int {
+	n := 16 * cap(d.runs)
+	if d.sketch != nil {
+		n += 128 + d.sketch.pos.size() + d.sketch.neg.size()
+	}
+	return n
+}
+
+func (s *sketch) reset() {
+	s.min, s.max, s.zero = math.Inf(1), math.Inf(-1), 0
+	s.pos.reset()
+	s.neg.reset()
+}
+
+func (s *sketch) add(v float64, n uint64) {
+	if v < s.min {
+		s.min = v
+	}
+	if v > s.max {
+		s.max = v
+	}
+	switch {
+	case v >= minNormal:
+		s.pos.add(binOf(v), n)
+	case v <= -minNormal:
+		s.neg.add(binOf(-v), n)
+	default:
+		s.zero = addCount(s.zero, n)
+	}
+}
+
+func (s *sketch) merge(o *sketch) {
+	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
+	s.zero = addCount(s.zero, o.zero)
+	s.pos.merge(&o.pos)
+	s.neg.merge(&o.neg)
+}
+
+// percentiles are the ranks that the v1 API shows, as the float32s with which
+// the original computed its index.
+var percentiles = [7]float32{.25, .50, .75, .90, .95, .99, .999}
+
+// rankOf is the index, among count values in ascending order, of percentile p,
+// by the rule of the original: truncated, in float32 arithmetic.
+func rankOf(p float32, count uint64) uint64 {
+	if count == 0 {
+		return 0
+	}
+	r := float64(p * float32(count))
+	if r >= float64(count) {
+		return count - 1
+	}
+	return min(uint64(r), count-1)
+}
+
+// quantiles returns the values at percentiles, 0 for an empty dist.
+func (d *dist) quantiles() (q [7]float64) {
+	if d.count == 0 {
+		return q
+	}
+	w := rankWalk{q: &q, count: d.count}
+	if !d.sketched {
+		for _, r := range d.runs {
+			if w.pass(r.value, r.n) {
+				break
+			}
+		}
+		return q
+	}
+	d.sketch.walk(&w)
+	for i := range q {
+		switch rank := rankOf(percentiles[i], d.count); rank {
+		case 0:
+			q[i] = d.sketch.min
+		case d.count - 1:
+			q[i] = d.sketch.max
+		default:
+			q[i] = min(max(q[i], d.sketch.min), d.sketch.max)
+		}
+	}
+	return q
+}
+
+// walk passes the sketch's bins to w in ascending order of value.
+func (s *sketch) walk(w *rankWalk) {
+	for i := s.neg.len() - 1; i >= 0; i-- {
+		if bin, n := s.neg.at(i); n != 0 && w.pass(-valueOf(bin), n) {
+			return
+		}
+	}
+	if s.zero != 0 && w.pass(0, s.zero) {
+		return
+	}
+	for i := range s.pos.len() {
+		if bin, n := s.pos.at(i); n != 0 && w.pass(valueOf(bin), n) {
+			return
+		}
+	}
+}
+
+// A rankWalk fills in percentiles while values are passed to it in ascending
+// order.
+type rankWalk struct {
+	q     *[7]float64
+	count uint64 // of all values
+	seen  uint64
+	next  int
+}
+
+// pass takes n values v and reports whether all percentiles are known.
+func (w *rankWalk) pass(v float64, n uint64) bool {
+	w.seen = addCount(w.seen, n)
+	for w.next < len(w.q) && rankOf(percentiles[w.next], w.count) < w.seen {
+		w.q[w.next] = v
+		w.next++
+	}
+	return w.next == len(w.q)
+}
+
+// appendJSON appends the rendering of the v1 API.
+func (d *dist) appendJSON(dst []byte) []byte {
+	dst = append(dst, `{"count": `...)
+	dst = appendCount(dst, d.count)
+	dst = append(dst, `, "total": `...)
+	dst = appendFixed(dst, d.total.hi, 6)
+	dst = append(dst, `, "pct": [`...)
+	for i, v := range d.quantiles() {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = appendFixed(dst, v, 2)
+	}
+	return append(dst, "]}"...)
+}
+
+// scratch recycles the dists in which renders and encodings merge buckets.
+var scratch = sync.Pool{New: func() any { return new(dist) }}
+
+func newScratch() *dist {
+	d := scratch.Get().(*dist)
+	d.reset()
+	return d
+}
+
+// equal reports whether d and o are the same, totals to the last bit.
+func (d *dist) equal(o *dist) bool {
+	if d.count != o.count || d.total != o.total || d.sketched != o.sketched {
+		return false
+	}
+	if !d.sketched {
+		return slices.Equal(d.runs, o.runs)
+	}
+	return d.sketch.min == o.sketch.min && d.sketch.max == o.sketch.max && d.sketch.zero == o.sketch.zero &&
+		d.sketch.pos.equal(&o.sketch.pos) && d.sketch.neg.equal(&o.sketch.neg)
+}

@@ -1,0 +1,72 @@
+package builtin
+
+import "github.com/tabaproject/taba/state"
+
+// percentileCounterExact is how many different values a PercentileCounter
+// keeps exactly.
+const percentileCounterExact = 512
+
+// PercentileCounter is the Type that counts and sums all its events and knows
+// the percentiles of their values. The payload is a number or [number].
+type PercentileCounter struct{}
+
+// Type implements state.Handler.
+func (PercentileCounter) Type() string { return "PercentileCounter" }
+
+// New implements state.Handler.
+func (PercentileCounter) New() state.State { return new(percentileCounter) }
+
+type percentileCounter struct {
+	life dist
+}
+
+func (s *percentileCounter) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
+	var total sum
+	for i := range b.Events {
+		e := &b.Events[i]
+		v, why := number(e)
+		if why != "" {
+			refuse(i, why)
+			continue
+		}
+		n := e.Count()
+		total.addProduct(v, n)
+		s.life.add(v, n, percentileCounterExact)
+	}
+	s.life.total.merge(total.normal())
+}
+
+func (s *percentileCounter) Merge(src state.State) {
+	s.life.merge(&src.(*percentileCounter).life, percentileCounterExact)
+}
+
+func (s *percentileCounter) N() uint64 { return s.life.count }
+
+// Clamp has nothing to move: a PercentileCounter keeps no times.
+func (s *percentileCounter) Clamp(float64) uint64 { return 0 }
+
+func (s *percentileCounter) Expired(float64) bool { return s.life.count == 0 }
+
+func (s *percentileCounter) Render(dst []byte, _ float64, _ state.Format) []byte {
+	return s.life.appendJSON(dst)
+}
+
+// Append writes the version and the distribution.
+func (s *percentileCounter) Append(dst []byte) []byte {
+	return s.life.append(append(dst, version1))
+}
+
+func (s *percentileCounter) Decode(src []byte) error {
+	s.Reset()
+	d := newDecoder(src)
+	s.life.decode(&d, percentileCounterExact)
+	err := d.finish("PercentileCounter")
+	if err != nil {
+		s.Reset()
+	}
+	return err
+}
+
+func (s *percentileCounter) Reset() { s.life.reset() }
+
+func (s *percentileCounter) Size() int { return 96 + s.life.size() }
