@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -51,16 +52,17 @@ is taken as text. It goes to the server, or to an agent if --agent names one.`,
 var originalTypes = []string{"CounterGroup", "PercentileGroup", "PercentileCounter", "TotalsCounter", "Gauge", "ExpiryGauge", "Buffer"}
 
 func (s *sending) send(cmd *cobra.Command, name, value string) error {
-	if err := wire.ValidName(name); err != nil {
-		return &usageError{fmt.Errorf("the tab: %w", err)}
+	if name == "" || s.client == "" {
+		return &usageError{errors.New("the names of the tab and the client must not be empty")}
 	}
 	if s.agent != "" {
 		s.server = s.agent
 	}
 	now := time.Now()
 	var e wire.Encoder
-	e.Client(s.client)
-	e.Tab(name)
+	if err := errors.Join(e.Client(s.client), e.Tab(name)); err != nil {
+		return &usageError{err}
+	}
 	e.Event(s.typ, float64(now.UnixNano())/1e9, s.payload(value, now))
 	header, err := s.ask.client().Post(cmd.Context(), "/post", e.Close())
 	if err != nil {

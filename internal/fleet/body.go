@@ -9,14 +9,14 @@ type encoder struct{ v1 wire.Encoder }
 // holds; nil if it holds none. The body is valid until the next call.
 func (e *encoder) encode(client string, r *Recorded) ([]byte, *perTab) {
 	n := &perTab{}
-	e.v1.Reset(nil)
-	e.v1.Client(client)
+	e.v1.Reset()
+	_ = e.v1.Client(client) // our names have no line ends
 	for i, events := range r {
 		if len(events) == 0 {
 			continue
 		}
 		n[i] = uint64(len(events))
-		e.v1.Tab(Tabs[i].Name)
+		_ = e.v1.Tab(Tabs[i].Name)
 		for _, ev := range events {
 			e.v1.Event(Tabs[i].Type, ev.Time, []byte(ev.Payload))
 		}
