@@ -81,13 +81,7 @@ func (s *shard) hasClient(namespace, name string) bool {
 
 // lookUp returns the tabs of a list of names.
 func (v *View) lookUp(r *Request, clients clientSet) []target {
-	names := r.Names.list(func(name string) bool {
-		n := store.TabName{Namespace: r.Namespace, Name: name}
-		s := v.shardOf(n)
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		return s.dir.tabs[n] != nil
-	})
+	names := r.Names.list(func(name string) bool { return v.has(store.TabName{Namespace: r.Namespace, Name: name}) })
 	var targets []target
 	for name := range names {
 		n := store.TabName{Namespace: r.Namespace, Name: name}

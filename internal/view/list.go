@@ -1,9 +1,12 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+
+	"github.com/tabaproject/taba/internal/store"
 )
 
 // Names returns the chosen tabs' names, sorted. If clients are chosen, they
@@ -15,6 +18,30 @@ func (v *View) Names(ctx context.Context, r Request) ([]string, error) {
 		names[i] = t.name()
 	}
 	return names, err
+}
+
+// Find returns which names of the request's list there are, of whatever Type,
+// registered or not, sorted.
+func (v *View) Find(ctx context.Context, r Request) ([]store.TabName, error) {
+	if err := v.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	var found []store.TabName
+	list := r.Names.list(func(name string) bool { return v.has(store.TabName{Namespace: r.Namespace, Name: name}) })
+	for name := range list {
+		if n := (store.TabName{Namespace: r.Namespace, Name: name}); v.has(n) {
+			found = append(found, n)
+		}
+	}
+	slices.SortFunc(found, func(a, b store.TabName) int { return cmp.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+func (v *View) has(n store.TabName) bool {
+	s := v.shardOf(n)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.dir.tabs[n] != nil
 }
 
 // Clients returns the chosen clients that there are, sorted. Clients whose

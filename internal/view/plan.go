@@ -53,9 +53,9 @@ func (p *planner) entry(e *store.Entry) {
 			}
 		}
 	case store.KindDelete:
-		for t, folded := range p.folded {
-			if e.Position.Offset > folded && slices.Contains(e.Command.Names, nameOf(t)) {
-				p.touched[nameOf(t)] = struct{}{}
+		for _, n := range e.Command.Names {
+			if _, recorded := p.states[n]; recorded {
+				p.touched[n] = struct{}{}
 			}
 		}
 	case store.KindPrune:

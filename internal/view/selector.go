@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"regexp"
-	"strings"
 )
 
 // Selector chooses names. The zero Selector chooses all.
@@ -13,8 +12,8 @@ type Selector struct {
 	some  bool
 }
 
-// item is one entry of a list. A name may contain commas: whoever asks for
-// whole means the name, if there is one, and else its parts.
+// item is one entry of a list: whole, or parts if there are any and whole does
+// not exist.
 type item struct {
 	whole string
 	parts []string
@@ -24,16 +23,21 @@ type item struct {
 func List(names ...string) Selector {
 	s := Selector{some: true}
 	for _, n := range names {
-		s.items = append(s.items, item{whole: n})
+		s = s.With(n)
 	}
 	return s
 }
 
-// OrSplit adds a name that may contain commas: where it does not exist, the
-// names between the commas are chosen instead.
-func (s Selector) OrSplit(name string) Selector {
-	s.some = true
-	s.items = append(s.items, item{whole: name, parts: strings.Split(name, ",")})
+// With returns the list s with one more name.
+func (s Selector) With(name string) Selector {
+	s.items = append(s.items, item{whole: name})
+	return s
+}
+
+// Either returns the list s with the name whole or, where that does not
+// exist, with parts.
+func (s Selector) Either(whole string, parts ...string) Selector {
+	s.items = append(s.items, item{whole: whole, parts: parts})
 	return s
 }
 

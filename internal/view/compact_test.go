@@ -1,0 +1,254 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// history draws what may happen to a store.
+type history struct{ t *rapid.T }
+
+func (h history) step(stores ...*fakeStore) {
+	tab := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
+	switch rapid.IntRange(0, 9).Draw(h.t, "step") {
+	case 0:
+		h.command(stores, store.Command{Kind: store.KindPrune, At: float64(rapid.IntRange(0, 100).Draw(h.t, "at"))})
+	case 1:
+		name := store.TabName{Name: tab.Draw(h.t, "deleted")}
+		h.command(stores, store.Command{Kind: store.KindDelete, Names: []store.TabName{name}})
+	default:
+		var events []event
+		for range rapid.IntRange(1, 4).Draw(h.t, "events") {
+			e := event{
+				tab:    tab.Draw(h.t, "tab"),
+				client: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(h.t, "client"),
+				typ:    rapid.SampledFrom([]string{"sum", "sum", "sum", "other", "unknown"}).Draw(h.t, "type"),
+				value:  rapid.Int64Range(0, 100).Draw(h.t, "value"),
+				n:      rapid.Uint64Range(1, 5).Draw(h.t, "n"),
+			}
+			if e.typ == "unknown" || rapid.IntRange(0, 19).Draw(h.t, "bad") == 0 {
+				e.raw = []byte{77}
+			}
+			events = append(events, e)
+		}
+		for _, s := range stores {
+			s.append(events...)
+		}
+	}
+}
+
+// command appends to every vbucket where it belongs.
+func (h history) command(stores []*fakeStore, c store.Command) {
+	for _, s := range stores {
+		for vb := range s.vbs {
+			if c.Kind == store.KindPrune || s.part.Of("", c.Names[0].Name) == vb {
+				_, _ = s.Command(context.Background(), vb, c)
+			}
+		}
+	}
+}
+
+// everything is all answers of a View.
+func everything(t testing.TB, v *View) string {
+	types, err := v.Types(context.Background(), Request{})
+	must(t, err)
+	some := Request{Clients: List("x", "y")}
+	return fmt.Sprintf("tabs: %s\nprojection: %s\nof x and y: %s\nnames: %s\nof z: %s\nclients: %s\ntypes: %v\n",
+		tabs(t, v, Request{}), projection(t, v, Request{}), tabs(t, v, some), names(t, v, Request{}),
+		names(t, v, Request{Clients: List("z")}), clients(t, v, Request{}), types)
+}
+
+func TestCompactionNeverChangesAnAnswer(t *testing.T) {
+	reg := testRegistry(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		plain, compacted := newFakeStore(2), newFakeStore(2)
+		reference := New(plain, reg, Options{})
+		warm := New(compacted, reg, Options{Budget: rapid.SampledFrom([]int64{1, 1 << 10, 0}).Draw(rt, "budget")})
+		compactor := NewCompactor(compacted, reg, CompactorOptions{View: warm, Chunk: 1})
+		history := history{rt}
+		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+			history.step(plain, compacted)
+			switch rapid.IntRange(0, 5).Draw(rt, "then") {
+			case 0:
+				must(t, compactor.Compact(context.Background()))
+				audit(rt, compactor)
+			case 1:
+				if got, want := everything(t, warm), everything(t, reference); got != want {
+					rt.Fatalf("warm view, compacted:\n%s\nnever compacted:\n%s", got, want)
+				}
+			}
+		}
+		want := everything(t, New(plain, reg, Options{}))
+		if got := everything(t, New(compacted, reg, Options{})); got != want {
+			rt.Fatalf("cold view, compacted:\n%s\nnever compacted:\n%s", got, want)
+		}
+		must(t, compactor.Compact(context.Background()))
+		if got := everything(t, warm); got != want {
+			rt.Fatalf("warm view at the end:\n%s\nnever compacted:\n%s", got, want)
+		}
+		audit(rt, compactor)
+		for vb := range compacted.vbs {
+			if rest := len(compacted.vbs[vb].log); rest != 0 {
+				rt.Fatalf("vbucket %d: %d entries were not trimmed", vb, rest)
+			}
+		}
+	})
+}
+
+func audit(t *rapid.T, c *Compactor) {
+	t.Helper()
+	r, err := c.Audit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.OK() {
+		t.Fatalf("the ledger does not add up: %v", r.Problems())
+	}
+}
+
+func TestAuditFindsWhatIsMissing(t *testing.T) {
+	st := newFakeStore(2)
+	c := NewCompactor(st, testRegistry(t), CompactorOptions{})
+	st.append(event{tab: "a", client: "x", value: 1, n: 7})
+	must(t, c.Compact(t.Context()))
+	vb := &st.vbs[st.part.Of("", "a")]
+	vb.records[store.Tab{Name: "a", Type: "sum"}].Clients[0].Events--
+	r, err := c.Audit(t.Context())
+	must(t, err)
+	if got := len(r.Problems()); got != 1 {
+		t.Errorf("%d problems, want 1: %v", got, r.Problems())
+	}
+	vb.stats.Appended++
+	r, err = c.Audit(t.Context())
+	must(t, err)
+	if got := len(r.Problems()); got != 2 {
+		t.Errorf("%d problems, want 2: %v", got, r.Problems())
+	}
+}
+
+func TestTwoCompactorsDoNotHarmEachOther(t *testing.T) {
+	st := newFakeStore(1)
+	reg := testRegistry(t)
+	first, second := NewCompactor(st, reg, CompactorOptions{}), NewCompactor(st, reg, CompactorOptions{})
+	st.append(event{tab: "a", client: "x", value: 1})
+	st.onLoad = func(_ int, r store.LoadRequest) {
+		if r.Records == store.WithClients { // the first has read and not written
+			st.onLoad = nil
+			must(t, second.Compact(t.Context()))
+			st.append(event{tab: "a", client: "x", value: 2})
+		}
+	}
+	must(t, first.Compact(t.Context()))
+	check(t, "after both", tabs(t, New(st, reg, Options{}), Request{}), "a=3/2")
+	r, err := first.Audit(t.Context())
+	must(t, err)
+	if !r.OK() {
+		t.Error(r.Problems())
+	}
+}
+
+func TestOnlyWhatChangedIsWritten(t *testing.T) {
+	st := newFakeStore(1)
+	spy := &spyStore{fakeStore: st}
+	c := NewCompactor(spy, testRegistry(t), CompactorOptions{})
+	for i := range 10 {
+		st.append(event{tab: fmt.Sprint("t", i), client: "x", value: 1}, event{tab: fmt.Sprint("t", i), client: "y", value: 1})
+	}
+	must(t, c.Compact(t.Context()))
+	spy.updates = nil
+	st.append(event{tab: "t3", client: "y", value: 1})
+	must(t, c.Compact(t.Context()))
+	if len(spy.updates) != 1 || spy.updates[0].Tab.Name != "t3" || len(spy.updates[0].Clients) != 1 {
+		t.Errorf("wrote %+v, want one client of one tab", spy.updates)
+	}
+}
+
+type spyStore struct {
+	*fakeStore
+	updates []store.Update
+}
+
+func (s *spyStore) Compact(ctx context.Context, vb int, u []store.Update, trim store.Position) (store.Compacted, error) {
+	s.updates = append(s.updates, u...)
+	return s.fakeStore.Compact(ctx, vb, u, trim)
+}
+
+func TestRunCompactsWhenTheLogHasOutgrownTheRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore(1)
+		c := NewCompactor(st, testRegistry(t), CompactorOptions{Floor: 2048})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { c.Run(ctx); close(done) }()
+		compactions, longest := 0, 0
+		for range 1000 {
+			before := len(st.vbs[0].log)
+			st.append(event{tab: "a", client: "x", value: 1})
+			c.Kick()
+			time.Sleep(2 * time.Second) // virtual: it may rest for one
+			synctest.Wait()
+			if after := len(st.vbs[0].log); after < before {
+				compactions++
+			}
+			longest = max(longest, len(st.vbs[0].log))
+		}
+		if compactions < 10 || compactions > 40 || longest > 60 {
+			t.Errorf("%d compactions of at most %d entries, want one per 2 KiB", compactions, longest)
+		}
+		cancel()
+		<-done
+	})
+}
+
+func TestIdleStoreIsNotLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore(1)
+		c := NewCompactor(st, testRegistry(t), CompactorOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { c.Run(ctx); close(done) }()
+		time.Sleep(24 * time.Hour)
+		if st.loads > 0 {
+			t.Errorf("%d loads in an idle day", st.loads)
+		}
+		cancel()
+		<-done
+	})
+}
+
+func TestSlowLogsAreCompactedEarlier(t *testing.T) {
+	c := NewCompactor(newFakeStore(1), testRegistry(t), CompactorOptions{})
+	big := store.Stats{LogBytes: 8 << 20, RecordBytes: 1 << 30}
+	if c.due(big) {
+		t.Error("a log much smaller than the records is due, though nothing is known of its speed")
+	}
+	c.speed.learn(1<<20, 100*time.Millisecond)
+	if !c.due(big) {
+		t.Error("a log that takes 0.8 s to read is not due")
+	}
+	if c.due(store.Stats{LogBytes: 2 << 20, RecordBytes: 1 << 30}) {
+		t.Error("a log that takes 0.2 s to read is due")
+	}
+}
+
+func TestPruneEvery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore(3)
+		c := NewCompactor(st, testRegistry(t), CompactorOptions{})
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
+		defer cancel()
+		c.PruneEvery(ctx, time.Hour, func() float64 { return 7 })
+		for vb := range st.vbs {
+			if got := len(st.vbs[vb].log); got != 2 {
+				t.Errorf("vbucket %d was pruned %d times in 2.5 hours, want 2", vb, got)
+			}
+		}
+	})
+}
