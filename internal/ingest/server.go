@@ -73,18 +73,22 @@ func (d *deadline) extend() {
 // patientBody moves the read deadline with every read.
 type patientBody struct {
 	io.ReadCloser
-	read deadline
-	over bool
+	read   deadline
+	ended  bool // all of it was read
+	failed bool
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
 	b.read.extend()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !b.over {
+	switch {
+	case err == io.EOF && !b.ended:
 		// A deadline that passed while the handler works would cancel its
 		// request.
-		b.over = true
+		b.ended = true
 		_ = b.read.set(time.Time{})
+	case err != nil && err != io.EOF:
+		b.failed = true
 	}
 	return n, err
 }
@@ -92,7 +96,10 @@ func (b *patientBody) Read(p []byte) (int, error) {
 // abandon is called when the handler returns: the server reads a little of
 // what is left before it answers, and must not wait long for it.
 func (b *patientBody) abandon() {
-	if !b.over {
+	switch {
+	case b.failed:
+		_ = b.read.set(time.Unix(1, 0)) // long past: nothing is waited for
+	case !b.ended:
 		_ = b.read.set(time.Now().Add(linger))
 	}
 }
