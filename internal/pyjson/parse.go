@@ -105,12 +105,15 @@ func (p *parser) value(dst, src []byte) (out, rest []byte, kind Kind, err error)
 		p.depth--
 		return dst, src, kind, err
 	}
+	if isNumberByte(src[0]) && (len(src) == 1 || src[1] != 'I') {
+		return appendNumber(dst, src)
+	}
 	for _, w := range words {
 		if bytes.HasPrefix(src, w.read) {
 			return append(dst, w.write...), src[len(w.read):], w.kind, nil
 		}
 	}
-	return appendNumber(dst, src)
+	return dst, src, Null, ErrValue
 }
 
 var words = []struct {
@@ -222,7 +225,7 @@ func sortMembers(dst []byte, begin int, members []member) []byte {
 
 // appendNumber reads the longest run of bytes that numbers are made of.
 func appendNumber(dst, src []byte) (out, rest []byte, kind Kind, err error) {
-	if c := src[0]; c != '+' && c != '-' && (c < '0' || c > '9') {
+	if src[0] == '.' || src[0] == 'e' || src[0] == 'E' {
 		return dst, src, Null, ErrValue
 	}
 	n := 0

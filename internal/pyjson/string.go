@@ -1,10 +1,19 @@
 package pyjson
 
+// Plain returns how many bytes at the start of b stand for themselves within
+// a string: printable ASCII other than quote and backslash.
+func Plain(b []byte) int {
+	for i, c := range b {
+		if c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(b)
+}
+
 // appendString reads a string and appends it in normal form.
 func appendString(dst, src []byte) (out, rest []byte, err error) {
-	dst = append(dst, '"')
-	rest, err = eachUnit(src, func(u uint16) { dst = appendUnit(dst, u) })
-	return append(dst, '"'), rest, err
+	return copyString(append(dst, '"'), src, true)
 }
 
 // Unquote reads the string at the start of src and appends its characters to
@@ -15,37 +24,42 @@ func Unquote(dst, src []byte) (out, rest []byte, err error) {
 	if src = SkipSpace(src); len(src) == 0 || src[0] != '"' {
 		return dst, src, ErrValue
 	}
-	rest, err = eachUnit(src, func(u uint16) {
-		if u < 0x100 {
-			dst = append(dst, byte(u))
-		} else {
-			dst = appendEscape(dst, u)
-		}
-	})
-	return dst, rest, err
+	return copyString(dst, src, false)
 }
 
-// eachUnit calls f with each UTF-16 unit of the string at the start of src,
-// which begins with a quote, and returns what follows the string.
-func eachUnit(src []byte, f func(uint16)) (rest []byte, err error) {
-	for i := 1; i < len(src); i++ {
-		switch c := src[i]; c {
+// copyString appends the characters of the string at the start of src, which
+// begins with a quote; if quoted, with the escapes and quote of a string.
+func copyString(dst, src []byte, quoted bool) (out, rest []byte, err error) {
+	for src = src[1:]; ; {
+		n := Plain(src)
+		dst, src = append(dst, src[:n]...), src[n:]
+		if len(src) == 0 || src[0] == 0 {
+			return dst, nil, ErrString
+		}
+		u := uint16(src[0])
+		n = 1
+		switch u {
 		case '"':
-			return src[i+1:], nil
-		case 0:
-			return nil, ErrString
-		case '\\':
-			u, n := escape(src[i+1:])
-			if n == 0 {
-				return nil, ErrEscape
+			if quoted {
+				dst = append(dst, '"')
 			}
-			f(u)
-			i += n
+			return dst, src[1:], nil
+		case '\\':
+			if u, n = escape(src[1:]); n == 0 {
+				return dst, nil, ErrEscape
+			}
+			n++
+		}
+		src = src[n:]
+		switch {
+		case quoted:
+			dst = appendUnit(dst, u)
+		case u < 0x100:
+			dst = append(dst, byte(u))
 		default:
-			f(uint16(c))
+			dst = appendEscape(dst, u)
 		}
 	}
-	return nil, ErrString
 }
 
 // escape reads what follows a backslash; n is its length, 0 if it is invalid.

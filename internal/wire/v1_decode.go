@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/tabaproject/taba/internal/pyjson"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -199,7 +200,7 @@ func (d *Decoder) endBundle() {
 }
 
 // fastEvent reads an event in the form in which nearly all are: a plain Type,
-// a plain time, a plain number. It reports false, and changes nothing that
+// a plain time, a plain number or string. It reports false, and changes nothing that
 // matters, if the event has any other form, good or bad.
 func (d *Decoder) fastEvent(line []byte) bool {
 	i := len(d.prefix)
@@ -220,11 +221,30 @@ func (d *Decoder) fastEvent(line []byte) bool {
 		return false
 	}
 	i++
-	value, n := plainNumber(line[i:])
-	if n == 0 || string(line[i+n:]) != `"]` {
+	e := state.Event{Time: time}
+	if !d.plainPayload(line[i:], &e) {
 		return false
 	}
-	d.add(state.Event{Time: time, Value: value, JSON: d.texts.keep(line[i : i+n]), Number: true}, d.prefixType)
+	d.add(e, d.prefixType)
+	return true
+}
+
+// plainPayload reads the rest of an event's line, after the quote before its
+// payload: a plain number, or a string that needs no escapes.
+func (d *Decoder) plainPayload(rest []byte, e *state.Event) bool {
+	if v, n := plainNumber(rest); n > 0 && string(rest[n:]) == `"]` {
+		e.Value, e.Number, e.JSON = v, true, d.texts.keep(rest[:n])
+		return true
+	}
+	if len(rest) < 2 || rest[0] != '\\' || rest[1] != '"' {
+		return false
+	}
+	n := pyjson.Plain(rest[2:])
+	if string(rest[2+n:]) != `\""]` {
+		return false
+	}
+	e.JSON = d.texts.keep(rest[1 : 2+n+1]) // the backslash at the end becomes a quote
+	e.JSON[len(e.JSON)-1] = '"'
 	return true
 }
 
@@ -234,10 +254,7 @@ func (d *Decoder) learnPrefix(line []byte) int {
 	if len(line) < 4 || line[0] != '[' || line[1] != '"' {
 		return 0
 	}
-	i := 2
-	for i < len(line) && line[i] > ' ' && line[i] < 0x7f && line[i] != '"' && line[i] != '\\' {
-		i++
-	}
+	i := 2 + pyjson.Plain(line[2:])
 	if i-2 > d.lim.Name || i+2 > len(line) || line[i] != '"' || line[i+1] != ',' {
 		return 0
 	}

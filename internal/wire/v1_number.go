@@ -4,14 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
-// pow10 are the powers of ten that are exact as float64.
-var pow10 = [...]float64{
-	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-}
+// Powers of ten, all exact.
+var (
+	pow10 = [...]float64{
+		1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+		1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+	}
+	pow10Int = [...]uint64{
+		1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+		1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+	}
+)
 
 // plainNumber reads the number at the start of b: digits without a leading
 // zero, perhaps a minus in front, perhaps a point and more digits. It returns
@@ -43,24 +50,46 @@ func plainNumber(b []byte) (v float64, n int) {
 	} else if negative && mantissa == 0 {
 		return 0, 0 // the integer -0, whose normal form is 0
 	}
-	// Both operands of the division are exact, so its result is the float
-	// nearest to the number.
-	if whole+fraction <= 18 && mantissa <= 1<<53 {
-		v = float64(mantissa) / pow10[fraction]
-		if negative {
-			v = -v
+	switch {
+	case whole+fraction > 19: // too many for the mantissa
+		v, err := strconv.ParseFloat(string(b[:i]), 64)
+		if err != nil {
+			return 0, 0
 		}
 		return v, i
+	case mantissa <= 1<<53: // both operands are exact: the result is rounded once
+		v = float64(mantissa) / pow10[fraction]
+	default:
+		v = divide(mantissa, fraction)
 	}
-	v, err := strconv.ParseFloat(string(b[:i]), 64)
-	if err != nil {
-		return 0, 0
+	if negative {
+		v = -v
 	}
 	return v, i
 }
 
+// divide returns the float nearest to m / 10^k, for m > 0 and k <= 19: times
+// as clients write them have more digits than a float holds exactly. It
+// divides in 127 by 64 bits, of which the quotient's 62 or more go into the
+// float, the lowest of them standing for everything below it; so the float is
+// rounded once, and rightly.
+func divide(m uint64, k int) float64 {
+	d := pow10Int[k]
+	shiftM, shiftD := bits.LeadingZeros64(m), bits.LeadingZeros64(d)
+	m <<= shiftM
+	q, rest := bits.Div64(m>>1, m<<63, d<<shiftD)
+	if rest != 0 {
+		q |= 1
+	}
+	exponent := shiftD - shiftM - 63
+	return float64(q) * math.Float64frombits(uint64(1023+exponent)<<52)
+}
+
 // parseNumber reads a number in normal form. What is out of range is infinite.
 func parseNumber(text []byte) float64 {
+	if v, n := plainNumber(text); n == len(text) {
+		return v
+	}
 	v, _ := strconv.ParseFloat(string(text), 64) // the only error left is the range
 	return v
 }

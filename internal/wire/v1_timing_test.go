@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+)
+
+// bodyOf returns a body of n events over the given number of tabs.
+func bodyOf(tabs, n int, event func(e *Encoder, i int)) []byte {
+	var e Encoder
+	_ = e.Client("web-1.example.com/app")
+	for tab := range tabs {
+		_ = e.Tab(fmt.Sprintf("winning_bid_price.%d", tab))
+		for i := range n / tabs {
+			event(&e, tab*(n/tabs)+i)
+		}
+	}
+	return e.Close()
+}
+
+func BenchmarkDecode(b *testing.B) {
+	const n = 50_000
+	run := func(name string, tabs int, event func(e *Encoder, i int)) {
+		b.Run(name, func(b *testing.B) {
+			body := bodyOf(tabs, n, event)
+			d := NewDecoder(nil, Limits{})
+			r := bytes.NewReader(body)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				r.Reset(body)
+				d.Reset(r)
+				events := 0
+				for {
+					bundle, err := d.Next()
+					if err == io.EOF {
+						break
+					}
+					if err != nil || len(bundle.Bad) > 0 {
+						b.Fatal(err, bundle.Bad)
+					}
+					events += len(bundle.Events)
+				}
+				if events != n {
+					b.Fatal(events)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/event")
+		})
+	}
+	run("ints", 100, func(e *Encoder, i int) { e.EventInt("CounterGroup", 1395954314.12+float64(i), 1) })
+	run("floats", 100, func(e *Encoder, i int) { e.EventNumber("PercentileGroup", 1395954314.12+float64(i)/7, float64(i)*1.37) })
+	run("digits=17", 100, func(e *Encoder, i int) {
+		e.EventText("PercentileGroup", fmt.Appendf(nil, "1395954314.1%06d", i), []byte("0.12345678901234567"))
+	})
+	run("java", 100, func(e *Encoder, i int) {
+		e.buf = fmt.Appendf(e.buf, "[\"CounterGroup\",%d,\"%d\"]\n", 1395954314+i, i)
+	})
+	run("events per tab=1", n, func(e *Encoder, i int) { e.EventInt("CounterGroup", 1395954314.12+float64(i), 1) })
+	run("gauges", 100, func(e *Encoder, i int) { e.EventString("Gauge", 1395954314.12+float64(i), "1.4.2") })
+	run("expiry gauges", 100, func(e *Encoder, i int) {
+		e.Event("ExpiryGauge", 1395954314.12+float64(i), []byte(`["leader", 1395954900.0]`))
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	var e Encoder
+	b.ReportAllocs()
+	for b.Loop() {
+		if e.Len() > 1<<20 || e.Len() == 0 {
+			e.Reset()
+			_ = e.Client("web-1")
+			_ = e.Tab("bids_won")
+		}
+		e.EventNumber("CounterGroup", 1395954314.12, 1.37)
+	}
+}
