@@ -82,7 +82,7 @@ func (s *sample) builds(color bool) string {
 		if color {
 			bar = fmt.Sprintf("\x1b[%dm%s\x1b[0m", 32+i%5, bar)
 		}
-		fmt.Fprintf(&b, " %s %s %d ", l.Value, bar, n)
+		fmt.Fprintf(&b, " %s %s %d ", cli.Printable(l.Value), bar, n)
 	}
 	return b.String() + "\n"
 }
@@ -91,7 +91,7 @@ func (s *sample) leaders() string {
 	a := s.answers[fleet.TabLeader]
 	var zones []string
 	for _, l := range a.Lines() {
-		zones = append(zones, l.Value)
+		zones = append(zones, cli.Printable(l.Value))
 	}
 	return "Zones with a leader  " + strings.Join(zones, ", ") + "\n"
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
@@ -25,7 +26,6 @@ type sample struct {
 	lag     lag
 	rate    float64 // events a second that the fleet recorded since the last sample
 	answers map[string]cli.Answer
-	clients map[string]uint64 // holders of each build
 	tabs    []tabCount
 	err     error // why the server did not answer
 }
@@ -76,20 +76,44 @@ func rate(last, s *sample) float64 {
 	return float64(s.fleet.Recorded-last.fleet.Recorded) / since.Seconds()
 }
 
+// ledger is what the server's audit says.
+type ledger struct {
+	OK       bool     `json:"ok"`
+	Problems []string `json:"problems"`
+	VBuckets []struct {
+		Appended uint64 `json:"appended"`
+	} `json:"vbuckets"`
+}
+
+// events is how many events of whatever Type the store has ever taken.
+func (l *ledger) events() (n uint64) {
+	for _, vb := range l.VBuckets {
+		n += vb.Appended
+	}
+	return n
+}
+
 // settled waits until everything acknowledged is counted, or settle has
-// passed, and returns the last sample.
-func (m *monitor) settled() sample {
+// passed, and returns the last sample and ledger.
+func (m *monitor) settled() (sample, ledger) {
 	ctx, cancel := context.WithTimeout(context.Background(), settle)
 	defer cancel()
 	for {
 		s := m.take(ctx)
-		if total := s.counts(); s.err == nil && total.counted >= total.acknowledged {
-			return s
+		var l ledger
+		s.err = errors.Join(s.err, m.server.JSON(ctx, "/v2/check", cli.Query{}, &l))
+		total := s.counts()
+		if s.err == nil && total.counted >= total.acknowledged && l.events() >= m.acknowledged(&s) {
+			return s, l
 		}
 		select {
 		case <-ctx.Done():
-			return s
+			return s, l
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
+
+// acknowledged is how many events of whatever Type fleet and probe had
+// acknowledged.
+func (m *monitor) acknowledged(s *sample) uint64 { return s.fleet.Acknowledged + m.probe.events() }

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
@@ -82,51 +81,4 @@ func (s *sample) line() string {
 		text += fmt.Sprintf("  (%v)", s.err)
 	}
 	return text
-}
-
-// conclude waits for the last events, shows the closing figures and says
-// whether they agree.
-func (o Options) conclude(m *monitor) error {
-	s := m.settled()
-	if o.Out.Terminal {
-		if _, err := io.WriteString(o.Out.W, s.body(o.Out)); err != nil {
-			return fmt.Errorf("show the figures: %w", err)
-		}
-	}
-	rows := make([][]string, 0, len(s.tabs)+1)
-	total := s.counts()
-	for _, t := range append(s.tabs, tabCount{"together", total.recorded, total.acknowledged, total.counted}) {
-		rows = append(rows, []string{t.name, number(t.recorded), number(t.acknowledged), number(t.counted), verdict(t)})
-	}
-	_, err := fmt.Fprintf(o.Out.W, "\n%s\n", o.Out.Grid("Exactly once", []string{"TAB", "RECORDED", "ACKNOWLEDGED", "COUNTED", ""}, rows, 1))
-	if err != nil {
-		return fmt.Errorf("show the figures: %w", err)
-	}
-	return s.check(o)
-}
-
-// check compares what was recorded with what was counted.
-func (s *sample) check(o Options) error {
-	total := s.counts()
-	for _, t := range s.tabs {
-		if t.counted < t.acknowledged || t.counted > t.recorded {
-			return fmt.Errorf("%s: %d events acknowledged, %d counted", t.name, t.acknowledged, t.counted)
-		}
-	}
-	if s.fleet.InDoubt > 0 || s.fleet.Lost > 0 {
-		return fmt.Errorf("%d events of the fleet are in doubt, %d were never taken: %w", s.fleet.InDoubt, s.fleet.Lost, s.fleet.Err)
-	}
-	if s.err != nil {
-		return fmt.Errorf("ask for the closing figures: %w", s.err)
-	}
-	_, err := fmt.Fprintf(o.Out.W, "Every one of %s recorded events was counted, once. Lag from recorded to visible: median %s, worst %s.\n",
-		number(total.recorded), millis(s.lag.median), millis(s.lag.worst))
-	return err
-}
-
-func verdict(t tabCount) string {
-	if t.recorded == t.counted {
-		return "equal"
-	}
-	return fmt.Sprintf("differ by %d", int64(t.counted)-int64(t.recorded))
 }
