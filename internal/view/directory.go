@@ -28,7 +28,6 @@ type kind struct {
 	typ     string
 	handler state.Handler // nil if the Type is not registered
 	first   uint64        // offset of the entry that created it
-	folded  uint64        // offset up to which its record told us everything
 	clients map[*client]struct{}
 	hot     *hot // nil if its States are not held
 }
@@ -113,7 +112,6 @@ func (d *directory) addClient(k *kind, name []byte) {
 // load takes over a record.
 func (d *directory) load(r *store.Record) {
 	k := d.add(r.Tab, r.First)
-	k.folded = r.Position.Offset
 	for i := range r.Clients {
 		d.addClient(k, []byte(r.Clients[i].Client))
 	}

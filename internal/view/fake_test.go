@@ -266,4 +266,3 @@ func only(r *store.Record, d store.Detail) store.Record {
 	}
 	return c
 }
-

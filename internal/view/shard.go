@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tabaproject/taba/internal/store"
@@ -74,7 +75,9 @@ func (s *shard) step(ctx context.Context) error {
 	return nil
 }
 
-// start builds the directory from the records and the log after them.
+// start builds the directory from the records and the whole log. Entries that
+// a record has folded already say the same again, even a deletion: whatever
+// came after it is in the log too.
 func (s *shard) start(ctx context.Context) error {
 	l, err := s.v.st.Load(ctx, s.vb, store.LoadRequest{Records: store.DirectoryOnly})
 	if err != nil {
@@ -114,7 +117,7 @@ func (s *shard) enter(d *directory, e *store.Entry) {
 		s.partials(d, e)
 	case store.KindDelete:
 		for _, n := range e.Command.Names {
-			s.remove(d, n, e.Position.Offset)
+			s.remove(d, n)
 		}
 	case store.KindPrune:
 		for _, t := range d.tabs {
@@ -132,9 +135,6 @@ func (s *shard) partials(d *directory, e *store.Entry) {
 		k := d.kind(&r.Tab)
 		if k == nil {
 			k = d.add(r.Tab.Tab(), offset)
-		}
-		if offset <= k.folded {
-			continue
 		}
 		if k != k.tab.kinds[0] {
 			s.v.conflicts.Add(r.Tab.Events)
@@ -163,16 +163,14 @@ func (s *shard) partials(d *directory, e *store.Entry) {
 	}
 }
 
-func (s *shard) remove(d *directory, n store.TabName, offset uint64) {
+func (s *shard) remove(d *directory, n store.TabName) {
 	t := d.tabs[n]
 	if t == nil {
 		return
 	}
-	for _, k := range append([]*kind(nil), t.kinds...) {
-		if k.folded < offset {
-			s.v.hots.unlink(k.hot)
-			d.remove(k)
-		}
+	for _, k := range slices.Clone(t.kinds) {
+		s.v.hots.unlink(k.hot)
+		d.remove(k)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -171,6 +172,9 @@ func TestDelete(t *testing.T) {
 	}
 	check(t, "after", tabs(t, v, Request{}), "b=2/1")
 	check(t, "its client is gone", clients(t, v, Request{}), "y")
+	if got := v.Stats().HotTabs; got != 1 {
+		t.Errorf("States of %d tabs are held, want 1", got)
+	}
 	if _, ok := v.TypeOf("", "a"); ok {
 		t.Error("a deleted tab has a Type")
 	}
@@ -320,21 +324,21 @@ func must(t testing.TB, err error) {
 
 func TestTurnsShareOnlyRunsThatHaveNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runs := 0
+		var runs atomic.Int32
 		gate := make(chan struct{})
-		turns := &turns{run: func(context.Context) error { runs++; <-gate; return nil }}
-		begun := make([]int, 10) // runs begun when each call returned
+		turns := &turns{run: func(context.Context) error { runs.Add(1); <-gate; return nil }}
+		begun := make([]int32, 10) // runs begun when each call returned
 		for i := range begun {
 			go func() {
 				_ = turns.do(t.Context())
-				begun[i] = runs
+				begun[i] = runs.Load()
 			}()
 			synctest.Wait()
 		}
 		close(gate)
 		synctest.Wait()
-		if runs != 2 {
-			t.Errorf("%d runs for ten callers, want 2", runs)
+		if got := runs.Load(); got != 2 {
+			t.Errorf("%d runs for ten callers, want 2", got)
 		}
 		for i, b := range begun[1:] {
 			if b != 2 {
