@@ -54,6 +54,7 @@ func order(a, b *kept) int {
 
 func (s *buffer) Fold(now float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	s.advance(now)
+	few := len(b.Events) <= bufferFew
 	var pos uint32
 	for i := range b.Events {
 		e := &b.Events[i]
@@ -64,10 +65,30 @@ func (s *buffer) Fold(now float64, b *state.Bundle, refuse func(int, state.Reaso
 		}
 		s.n = addCount(s.n, e.Count())
 		if expiry > s.foldedAt && (expiry > now || !finite(now)) {
-			s.insert(&kept{expiry, e.Time + 0, pos, value})
+			s.offer(&kept{expiry, e.Time + 0, pos, value}, few)
 		}
 		pos++
 	}
+	if !few {
+		s.sort()
+	}
+}
+
+// bufferFew is up to how many values are cheaper to put in their places one by
+// one than to sort in together.
+const bufferFew = 8
+
+// offer adds a copy of k: where it belongs if there are only few, else at the
+// end, for the caller to sort.
+func (s *buffer) offer(k *kept, few bool) {
+	if few {
+		s.insert(k)
+		return
+	}
+	if len(s.list) == 2*bufferLimit {
+		s.sort()
+	}
+	s.push(k)
 }
 
 // read returns the canonical value and the expiry of an event. The value is
@@ -148,15 +169,10 @@ func (s *buffer) Merge(src state.State) {
 	o := src.(*buffer)
 	s.n = addCount(s.n, o.n)
 	s.advance(o.foldedAt)
-	few := len(o.list) <= 8
+	few := len(o.list) <= bufferFew
 	for i := range o.list {
-		switch k := &o.list[i]; {
-		case k.expiry <= s.foldedAt:
-			// gone
-		case few:
-			s.insert(k)
-		default:
-			s.push(k)
+		if k := &o.list[i]; k.expiry > s.foldedAt {
+			s.offer(k, few)
 		}
 	}
 	if !few {
@@ -245,10 +261,11 @@ func (s *buffer) Decode(src []byte) error {
 		}
 		s.push(&k)
 	}
-	if !d.ok() {
+	err := d.finish("Buffer")
+	if err != nil {
 		s.Reset()
 	}
-	return d.finish("Buffer")
+	return err
 }
 
 func (s *buffer) Reset() { s.n, s.foldedAt, s.list = 0, 0, s.list[:0] }

@@ -191,10 +191,11 @@ func (h *holders) decode(src []byte, typ string, life float64) error {
 		}
 		h.list = append(h.list, e)
 	}
-	if !d.ok() {
+	err := d.finish(typ)
+	if err != nil {
 		h.reset()
 	}
-	return d.finish(typ)
+	return err
 }
 
 func (h *holders) size() int {
