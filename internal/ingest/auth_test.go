@@ -9,7 +9,6 @@ import (
 
 	"github.com/tabaproject/taba/internal/ingest"
 	"github.com/tabaproject/taba/internal/ingest/ingesttest"
-	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state/builtin"
 )
 
@@ -20,9 +19,9 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg := builtin.Registry()
+	reg, st := builtin.Registry(), newStore()
 	events := ingest.New(reg, nil, nil, ingest.Options{})
-	batches := ingest.NewBatches(store.NewMem(store.MemOptions{}), nil, reg, ingest.Options{})
+	batches := ingest.NewBatches(st, st, reg, ingest.Options{})
 	mux := http.NewServeMux()
 	mux.Handle("/post", auth.Require(ingest.Write, events))
 	mux.Handle("/post_zip", auth.Require(ingest.Write, events))
@@ -30,17 +29,14 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	mux.Handle("/read", auth.Require(ingest.Read, http.NotFoundHandler()))
 	mux.Handle("/admin", auth.Require(ingest.Admin, http.NotFoundHandler()))
 	mux.Handle("/open", http.NotFoundHandler())
-	ingesttest.Routes(t, mux, ts, []ingesttest.Route{
-		{"POST", "/post", "", ingest.Write},
-		{"POST", "/post_zip", "", ingest.Write},
-		{"GET", "/post", "", ingest.Write},
-		{"POST", "/v2/batch", "", ingest.Write},
-		{"POST", "/v2/source/open", "", ingest.Write},
-		{"POST", "/v2/source/close", "", ingest.Write},
-		{"POST", "/v2/source/heads", "", ingest.Write},
-		{"GET", "/read", "", ingest.Read},
-		{"GET", "/admin", "", ingest.Admin},
-		{"GET", "/open", "", 0},
+	ingesttest.Routes(t, mux, ts, map[ingest.Scope][]string{
+		ingest.Write: {
+			"POST /post", "POST /post_zip", "GET /post", "POST /v2/batch",
+			"POST /v2/source/open", "POST /v2/source/close", "POST /v2/source/heads",
+		},
+		ingest.Read:  {"GET /read"},
+		ingest.Admin: {"GET /admin"},
+		0:            {"GET /open"},
 	})
 	if m.RefusedRequests("token") == 0 || m.RefusedRequests("scope") == 0 {
 		t.Error("who is turned away is not counted")
@@ -55,7 +51,7 @@ func TestWithoutTokensEverybodyMay(t *testing.T) {
 		}
 		mux := http.NewServeMux()
 		mux.Handle("/", a.Require(ingest.Admin, http.NotFoundHandler()))
-		ingesttest.Routes(t, mux, ingesttest.Tokens{}, []ingesttest.Route{{"GET", "/", "", 0}})
+		ingesttest.Routes(t, mux, ingesttest.Tokens{}, map[ingest.Scope][]string{0: {"GET /"}})
 	}
 	f(nil)
 	a, err := ingest.NewAuth("", nil)
@@ -115,7 +111,7 @@ func TestReloadKeepsTheTokensOnAnError(t *testing.T) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", a.Require(ingest.Read, http.NotFoundHandler()))
-	routes := []ingesttest.Route{{"GET", "/", "", ingest.Read}}
+	routes := map[ingest.Scope][]string{ingest.Read: {"GET /"}}
 
 	if err := os.WriteFile(ts.File, []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)

@@ -96,7 +96,7 @@ func TestPoolIsBounded(t *testing.T) {
 		fresh: func() []byte { made++; return nil },
 		size:  func(b []byte) int { return len(b) },
 	}
-	p.put(make([]byte, poolItem+1))
+	p.put(make([]byte, poolBytes+1))
 	p.get()
 	wantEqual(t, "made after too large an item", made, 1)
 	for range 100 {

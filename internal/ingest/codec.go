@@ -121,8 +121,8 @@ type zstdCodec struct {
 }
 
 const (
-	zstdWindow = 8 << 20   // the largest window: what RFC 8878 asks of a receiver
-	zstdFixed  = 512 << 10 // blocks and tables
+	zstdWindow = 8 << 20 // the largest window: what RFC 8878 asks of a receiver
+	zstdFixed  = 1 << 20 // blocks and tables
 )
 
 func (c *zstdCodec) need(head []byte) (int64, error) {
@@ -139,7 +139,7 @@ func (c *zstdCodec) need(head []byte) (int64, error) {
 			"The zstd window of %d bytes is larger than the limit of %d. Compress with a smaller one.", c.window, uint64(zstdWindow))
 	}
 	c.window = max(c.window, zstd.MinWindowSize)
-	return int64(2*c.window + zstdFixed), nil
+	return int64(c.window + zstdFixed), nil
 }
 
 func (c *zstdCodec) reset(r *bufio.Reader) (err error) {
@@ -154,7 +154,7 @@ func (c *zstdCodec) reset(r *bufio.Reader) (err error) {
 	return c.ResetWithOptions(r, zstd.WithDecoderMaxWindow(c.window), zstd.WithDecoderMaxMemory(c.window))
 }
 
-func (c *zstdCodec) size() int { return int(2*c.widest + zstdFixed) }
+func (c *zstdCodec) size() int { return int(c.widest + zstdFixed) }
 
 // s2Codec reads S2 and Snappy frames.
 type s2Codec struct{ r *s2.Reader }
@@ -312,8 +312,9 @@ const inflateBuffer = 16 << 10
 func newInflater() *inflater {
 	f := &inflater{pools: make(map[string]*pool[codec])}
 	for _, name := range []string{"gzip", "deflate", "zlib", "zstd", "s2"} {
-		f.pools[name] = &pool[codec]{fresh: func() codec { return newCodec(name) }, size: codec.size}
+		f.pools[name] = &pool[codec]{fresh: func() codec { return newCodec(name) }, size: codec.size, max: 4 << 20}
 	}
+	f.pools["zstd"].max = zstdWindow + 4*zstdFixed // one of the largest, many of the usual
 	f.buffers = &pool[*bufio.Reader]{
 		fresh: func() *bufio.Reader { return bufio.NewReaderSize(nil, inflateBuffer) },
 		size:  (*bufio.Reader).Size,

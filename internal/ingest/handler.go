@@ -123,7 +123,9 @@ func (h *Handler) post(r *http.Request) (refused string, err error) {
 }
 
 func (h *Handler) recycle(acc *accumulator) {
-	acc.Reset()
+	if !acc.Empty() { // nothing came of it
+		acc.Reset()
+	}
 	h.accs.put(acc)
 }
 

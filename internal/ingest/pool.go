@@ -7,6 +7,7 @@ import "sync"
 type pool[T any] struct {
 	fresh func() T
 	size  func(T) int // memory a value holds
+	max   int         // bytes kept at most; zero: poolBytes
 
 	mu    sync.Mutex
 	free  []sized[T]
@@ -19,12 +20,9 @@ type sized[T any] struct {
 	bytes int
 }
 
-const (
-	// poolBytes is what one pool keeps at most.
-	poolBytes = 16 << 20
-	// poolItem is the largest value worth keeping.
-	poolItem = 8 << 20
-)
+// poolBytes is what a pool keeps at most unless told otherwise. What a process
+// holds on to after a burst is a few times this.
+const poolBytes = 8 << 20
 
 func (p *pool[T]) get() T {
 	p.mu.Lock()
@@ -45,7 +43,8 @@ func (p *pool[T]) put(v T) {
 	s := sized[T]{value: v, bytes: max(p.size(v), 1<<10)} // so that their number is bounded too
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.bytes > poolItem || p.bytes+s.bytes > poolBytes {
+	or(&p.max, poolBytes)
+	if p.bytes+s.bytes > p.max {
 		return
 	}
 	p.free = append(p.free, s)

@@ -4,7 +4,6 @@
 package ingesttest
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,42 +36,38 @@ func NewTokens(t testing.TB) Tokens {
 	return ts
 }
 
-// Route is one route and the scope it should ask for; 0 means none.
-type Route struct {
-	Method, Path, Body string
-	Scope              ingest.Scope
-}
-
-// Routes calls each route of h, which must be guarded by ts, without a token,
-// with a wrong one and with one of each scope.
-func Routes(t *testing.T, h http.Handler, ts Tokens, routes []Route) {
-	for _, route := range routes {
-		t.Run(route.Method+" "+route.Path, func(t *testing.T) {
-			if route.Scope == 0 {
-				letIn(t, h, route, "")
-				return
-			}
-			turnedAway(t, h, route, "", http.StatusUnauthorized, route.Scope.String())
-			turnedAway(t, h, route, "Bearer ", http.StatusUnauthorized, route.Scope.String())
-			turnedAway(t, h, route, "Basic dTpw", http.StatusUnauthorized, route.Scope.String())
-			turnedAway(t, h, route, "Bearer taba_WRONG", http.StatusUnauthorized, "not known")
-			for scope, secret := range ts.Secrets {
-				if scope == route.Scope {
-					letIn(t, h, route, "Bearer "+secret)
-				} else {
-					turnedAway(t, h, route, "Bearer "+secret, http.StatusForbidden, route.Scope.String())
-				}
-			}
-		})
+// Routes calls routes of h, which must be guarded by ts, without a token, with
+// a wrong one and with one of each scope. Routes are given by the scope they
+// should ask for (0: none) in the form "METHOD /path".
+func Routes(t *testing.T, h http.Handler, ts Tokens, routes map[ingest.Scope][]string) {
+	for scope, some := range routes {
+		for _, route := range some {
+			t.Run(route, func(t *testing.T) { check(t, h, ts, route, scope) })
+		}
 	}
 }
 
-func call(h http.Handler, route Route, authorization string) *httptest.ResponseRecorder {
-	var body io.Reader
-	if route.Body != "" {
-		body = strings.NewReader(route.Body)
+func check(t *testing.T, h http.Handler, ts Tokens, route string, need ingest.Scope) {
+	if need == 0 {
+		letIn(t, h, route, "")
+		return
 	}
-	r := httptest.NewRequest(route.Method, route.Path, body)
+	for _, none := range []string{"", "Bearer ", "Basic dTpw"} {
+		turnedAway(t, h, route, none, http.StatusUnauthorized, need.String())
+	}
+	turnedAway(t, h, route, "Bearer taba_WRONG", http.StatusUnauthorized, "not known")
+	for scope, secret := range ts.Secrets {
+		if scope == need {
+			letIn(t, h, route, "Bearer "+secret)
+		} else {
+			turnedAway(t, h, route, "Bearer "+secret, http.StatusForbidden, need.String())
+		}
+	}
+}
+
+func call(h http.Handler, route, authorization string) *httptest.ResponseRecorder {
+	method, path, _ := strings.Cut(route, " ")
+	r := httptest.NewRequest(method, path, nil)
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
@@ -81,14 +76,14 @@ func call(h http.Handler, route Route, authorization string) *httptest.ResponseR
 	return w
 }
 
-func letIn(t *testing.T, h http.Handler, route Route, authorization string) {
+func letIn(t *testing.T, h http.Handler, route, authorization string) {
 	t.Helper()
 	if w := call(h, route, authorization); w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden {
 		t.Errorf("with %q: %d %s, want it let in", authorization, w.Code, w.Body)
 	}
 }
 
-func turnedAway(t *testing.T, h http.Handler, route Route, authorization string, status int, text string) {
+func turnedAway(t *testing.T, h http.Handler, route, authorization string, status int, text string) {
 	t.Helper()
 	w := call(h, route, authorization)
 	if w.Code != status {
