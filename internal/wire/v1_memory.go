@@ -18,8 +18,12 @@ func (n *names) of(b []byte) string {
 	if s, ok := n.known[string(b)]; ok {
 		return s
 	}
-	if n.known == nil || len(n.known) >= maxNames || n.bytes+len(b) > maxNameBytes {
-		n.known, n.bytes = make(map[string]string), 0
+	if n.known == nil {
+		n.known = make(map[string]string)
+	}
+	if len(n.known) >= maxNames || n.bytes+len(b) > maxNameBytes {
+		clear(n.known)
+		n.bytes = 0
 	}
 	s := string(b)
 	n.known[s] = s
@@ -58,9 +62,9 @@ func (t *texts) keep(b []byte) []byte {
 // reset ends the bundle and forgets chunks that were not needed lately.
 func (t *texts) reset() {
 	t.peak = max(t.used, t.peak-(t.peak+7)/8)
-	if len(t.chunks) > 2*t.peak {
-		clear(t.chunks[2*t.peak:])
-		t.chunks = t.chunks[:2*t.peak]
+	if keep := max(1, 2*t.peak); len(t.chunks) > keep {
+		clear(t.chunks[keep:])
+		t.chunks = t.chunks[:keep]
 	}
 	t.used, t.fill = 0, 0
 }

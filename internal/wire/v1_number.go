@@ -58,7 +58,7 @@ func plainNumber(b []byte) (v float64, n int) {
 		}
 		return v, i
 	case mantissa <= 1<<53: // both operands are exact: the result is rounded once
-		v = float64(mantissa) / pow10[fraction]
+		v = float64(int64(mantissa)) / pow10[fraction] // converting from int64 is faster
 	default:
 		v = divide(mantissa, fraction)
 	}
