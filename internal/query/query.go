@@ -1,0 +1,191 @@
+// Package query is the HTTP API for reading and operating a server: the whole
+// API of Taba v1, byte-compatible, and an audit that v1 did not have. It
+// parses, asks package view and renders.
+//
+// # Concurrency and back-pressure
+//
+// A Handler is safe for concurrent use and keeps nothing between requests but
+// the last audit. Answers are written as they are rendered, in pieces of
+// 64 KiB; an answer that has to be sorted first is held in memory up to
+// Options.MaxAnswer. A reader that is slow holds one such piece and no lock. If
+// the store fails in the middle of an answer the connection is cut, so that
+// half an answer never looks like a whole one.
+package query
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tabaproject/taba/internal/view"
+)
+
+// Options of a Handler. View and Compactor are needed.
+type Options struct {
+	View      *view.View
+	Compactor *view.Compactor
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Latency returns the median seconds from receipt to commit and from
+	// commit to visibility; nil means none is known. Answers are rendered as
+	// of that much before now.
+	Latency func() (enqueue, processed float64)
+	// Name and Roles are what /servers and /status say of this server.
+	Name  string
+	Roles []string
+	// MaxAnswer bounds answers that have to be held in memory, in bytes; 0
+	// means 256 MiB.
+	MaxAnswer int
+	// MaxBody bounds parameters sent in a request's body, in bytes; 0 means
+	// 1 MiB.
+	MaxBody int64
+	// Log is told of failures and audits; nil means nobody is.
+	Log *slog.Logger
+}
+
+// Scope is what a caller must be allowed to do.
+type Scope string
+
+// Scopes that routes ask for.
+const (
+	Open  Scope = ""      // anybody
+	Read  Scope = "read"  // look
+	Admin Scope = "admin" // change, delete, or make the server work hard
+)
+
+// Route is one route with the Scope it needs. Pattern is one of
+// http.ServeMux; methods are checked by the Handler.
+type Route struct {
+	Pattern string
+	Scope   Scope
+	Handler http.Handler
+}
+
+// Handler answers requests. Use Routes to put authentication in front of it.
+type Handler struct {
+	o   Options
+	mux *http.ServeMux
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	jobs   sync.WaitGroup // audits in the background
+
+	mu       sync.Mutex // guards what follows
+	auditing bool
+	last     *Audit
+	closed   bool
+}
+
+// New returns a Handler. Close it to end what it does in the background.
+func New(o Options) *Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Latency == nil {
+		o.Latency = func() (float64, float64) { return 0, 0 }
+	}
+	if o.MaxAnswer <= 0 {
+		o.MaxAnswer = 256 << 20
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = 1 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{o: o, mux: http.NewServeMux()}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	for _, r := range h.Routes() {
+		h.mux.Handle(r.Pattern, r.Handler)
+	}
+	return h
+}
+
+// ServeHTTP answers without asking who is calling.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+// Close ends background work and returns when it has ended.
+func (h *Handler) Close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.cancel()
+	h.jobs.Wait()
+}
+
+// Routes returns all routes. The last one answers everything that has none.
+func (h *Handler) Routes() []Route {
+	route := func(path string, scope Scope, answer endpoint, params ...string) Route {
+		return Route{Pattern: path, Scope: scope, Handler: h.endpoint(answer, params)}
+	}
+	return []Route{
+		route("/tabs", Read, h.tabs, "name", "client", "re", "raw"),
+		route("/projection", Read, h.projection, "name", "client", "re", "raw"),
+		route("/supertabs", Read, h.superTabs, "name", "client", "re", "raw"),
+		route("/clients", Read, h.clients, "client", "re"),
+		route("/names", Read, h.names, "name", "client", "re"),
+		route("/types", Read, h.types, "name", "re"),
+		route("/ids", Read, h.ids),
+		route("/status", Read, h.status),
+		route("/servers", Read, h.servers),
+		route("/latency", Read, h.latency),
+		route("/recompute", Admin, h.recompute),
+		route("/gc", Admin, h.gc),
+		route("/upgrade", Admin, h.recompute),
+		route("/flush_all", Admin, h.flushAll),
+		route("/delete", Admin, h.delete, "name"),
+		route("/check", Admin, h.check, "dry"),
+		route("/v2/check", Admin, h.checkNow),
+		{Pattern: "/{$}", Scope: Read, Handler: http.HandlerFunc(home)},
+		{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)},
+	}
+}
+
+// endpoint answers one kind of request; what it returns becomes the status.
+type endpoint func(o *out, p *params) error
+
+// methods that every endpoint takes, as v1 does: old scripts post parameters
+// where others get.
+const methods = "GET, HEAD, POST"
+
+func (h *Handler) endpoint(answer endpoint, names []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
+			w.Header().Set("Allow", methods)
+			Error(w, r, http.StatusMethodNotAllowed, "Method not allowed: use "+methods)
+			return
+		}
+		o := &out{w: w, r: r}
+		p, err := parse(w, r, names, h.o.MaxBody)
+		if err == nil {
+			err = answer(o, p)
+		}
+		if err == nil {
+			err = o.flush()
+		}
+		if err != nil {
+			h.fail(o, err)
+		}
+	})
+}
+
+// seconds is t as States count time.
+func seconds(t time.Time) float64 {
+	return float64(t.Unix()) + float64(t.Nanosecond())/1e9
+}
+
+// request returns what to ask the View.
+func (h *Handler) request(o *out, p *params) (view.Request, error) {
+	now := seconds(h.o.Now())
+	enqueue, processed := h.o.Latency()
+	r := view.Request{Now: now, At: now - enqueue - processed, Format: o.accept().format()}
+	var err error
+	if r.Names, err = p.selector("name"); err != nil {
+		return r, err
+	}
+	r.Clients, err = p.selector("client")
+	return r, err
+}
