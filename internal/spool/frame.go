@@ -154,6 +154,11 @@ func splitPartials(payload []byte) (events uint64, body []byte) {
 	return events, payload[n:]
 }
 
+// PayloadOf returns the payload of KindPartials for a body.
+func PayloadOf(body []byte, events uint64) []byte {
+	return append(binary.AppendUvarint(nil, events), body...)
+}
+
 func randomSalt() uint32 {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails

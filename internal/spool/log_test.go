@@ -166,7 +166,7 @@ func TestReservedSpace(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	l, _ := open(t, vfs.NewMem(), Options{QuotaBytes: 1 << 40})
 	defer closeLog(t, l)
-	if err := l.Append(make([]byte, MaxRecord), 1); !errors.Is(err, ErrTooLarge) {
+	if err := l.Append(make([]byte, MaxBody+1), 1); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
 	if err := l.Write(nil, Record{Kind: KindSeal, Payload: make([]byte, MaxRecord+1)}); !errors.Is(err, ErrTooLarge) {

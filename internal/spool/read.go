@@ -71,6 +71,9 @@ func (l *Log) scanSegment(seg *segment, from, to uint64, visit func(Record) bool
 func (l *Log) Release(before uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.runs) > 0 { // what was not taken yet is not known to be released
+		before = min(before, l.runs[0].First)
+	}
 	for len(l.segments) > 1 && l.segments[0].end <= before && l.segments[1].named {
 		name := segmentName(l.segments[0].number)
 		if err := l.fs.Remove(l.path(name)); err != nil && !oserror.IsNotExist(err) {

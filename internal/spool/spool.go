@@ -58,12 +58,18 @@ var (
 	ErrClosed = errors.New("spool is closed")
 	// ErrLocked: another process owns the directory.
 	ErrLocked = errors.New("spool is owned by another process")
-	// ErrTooLarge: the record is larger than MaxRecord.
+	// ErrTooLarge: a record larger than MaxRecord, or a body than MaxBody.
 	ErrTooLarge = errors.New("spool record is too large")
 )
 
-// MaxRecord is the largest payload of a record.
-const MaxRecord = 64 << 20
+// Limits of sizes.
+const (
+	// MaxRecord is the largest payload of a record.
+	MaxRecord = 64 << 20
+	// MaxBody is the largest body of Partials. It is smaller, so that a seal,
+	// which holds several, has room.
+	MaxBody = 32 << 20
+)
 
 // Kind of a record.
 type Kind uint8

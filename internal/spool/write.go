@@ -26,8 +26,8 @@ func (l *Log) Append(body []byte, events uint64) error {
 }
 
 func (l *Log) append(body []byte, events uint64) (notify bool, err error) {
-	if len(body) > MaxRecord-binary.MaxVarintLen64 {
-		return false, fmt.Errorf("%w: a body of %d bytes, the limit is %d", ErrTooLarge, len(body), MaxRecord-binary.MaxVarintLen64)
+	if len(body) > MaxBody {
+		return false, fmt.Errorf("%w: a body of %d bytes, the limit is %d", ErrTooLarge, len(body), MaxBody)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,0 +1,172 @@
+package forward
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tabaproject/taba/internal/wire"
+)
+
+// Paths of the v2 protocol.
+const (
+	openPath  = "/v2/source/open"
+	closePath = "/v2/source/close"
+	headsPath = "/v2/source/heads"
+	batchPath = "/v2/batch"
+
+	contentType = "application/x-protobuf"
+
+	maxReply   = 32 << 20
+	maxMessage = 512
+)
+
+// HTTPOptions are the settings of an HTTP transport.
+type HTTPOptions struct {
+	Token string      // bearer token; empty: none is sent
+	TLS   *tls.Config // nil: the machine's certificates
+	// Timeout of a whole request. Default 60 s.
+	Timeout time.Duration
+}
+
+// HTTP is the Transport over HTTP.
+type HTTP struct {
+	o      HTTPOptions
+	client *http.Client
+	buf    []byte
+}
+
+// NewHTTP returns a Transport over HTTP. Servers are named by base URL.
+func NewHTTP(o HTTPOptions) *HTTP {
+	if o.Timeout == 0 {
+		o.Timeout = 60 * time.Second
+	}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &HTTP{o: o, client: &http.Client{
+		Timeout: o.Timeout,
+		// A redirected POST would lose its body, a followed one its meaning.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           dialer.DialContext,
+			TLSClientConfig:       o.TLS,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: o.Timeout,
+			ExpectContinueTimeout: time.Second,
+			MaxIdleConns:          4,
+			MaxIdleConnsPerHost:   1,
+			IdleConnTimeout:       90 * time.Second,
+			DisableCompression:    true,
+		},
+	}}
+}
+
+// CloseIdle closes connections that are not in use.
+func (h *HTTP) CloseIdle() { h.client.CloseIdleConnections() }
+
+// Open implements Transport.
+func (h *HTTP) Open(ctx context.Context, server string, r *wire.OpenRequest) (reply wire.OpenReply, err error) {
+	err = h.post(ctx, server, openPath, wire.AppendOpenRequest(h.buf[:0], r), func(m []byte) error {
+		return wire.DecodeOpenReply(m, &reply)
+	})
+	return reply, err
+}
+
+// Close implements Transport.
+func (h *HTTP) Close(ctx context.Context, server string, r *wire.CloseRequest) (reply wire.CloseReply, err error) {
+	err = h.post(ctx, server, closePath, wire.AppendCloseRequest(h.buf[:0], r), func(m []byte) error {
+		return wire.DecodeCloseReply(m, &reply)
+	})
+	return reply, err
+}
+
+// Heads implements Transport.
+func (h *HTTP) Heads(ctx context.Context, server string, r *wire.HeadsRequest) (reply wire.HeadsReply, err error) {
+	err = h.post(ctx, server, headsPath, wire.AppendHeadsRequest(h.buf[:0], r), func(m []byte) error {
+		return wire.DecodeHeadsReply(m, &reply)
+	})
+	return reply, err
+}
+
+// Send implements Transport.
+func (h *HTTP) Send(ctx context.Context, server string, b *wire.Batch) (reply wire.BatchReply, err error) {
+	err = h.post(ctx, server, batchPath, wire.AppendBatch(h.buf[:0], b), func(m []byte) error {
+		return wire.DecodeBatchReply(m, &reply)
+	})
+	return reply, err
+}
+
+// post sends one message and decodes the answer. A server that answers 409 or
+// 410 with a message has decided; anything else but 200 is a refusal.
+func (h *HTTP) post(ctx context.Context, server, path string, body []byte, decode func([]byte) error) error {
+	// The client may still be reading body when it returns early, so its
+	// memory is used again only after an answer.
+	h.buf = nil
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(server, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", contentType)
+	if h.o.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+h.o.Token)
+	}
+	resp, err := h.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	message, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	if err != nil {
+		return fmt.Errorf("%s: read the answer: %w", path, err)
+	}
+	if !decided(resp) {
+		return &StatusError{Code: resp.StatusCode, RetryAfter: retryAfter(resp), Message: shorten(message)}
+	}
+	if len(message) > maxReply {
+		return fmt.Errorf("%s: the answer is longer than %d bytes", path, maxReply)
+	}
+	if cap(body) <= 1<<20 {
+		h.buf = body[:0]
+	}
+	if err := decode(message); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func decided(r *http.Response) bool {
+	switch r.StatusCode {
+	case http.StatusOK, http.StatusConflict, http.StatusGone:
+		t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		return t == contentType
+	}
+	return false
+}
+
+// retryAfter reads the header in either of its forms.
+func retryAfter(r *http.Response) time.Duration {
+	v := r.Header.Get("Retry-After")
+	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(s) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+func shorten(message []byte) string {
+	s := strings.ToValidUTF8(strings.TrimSpace(string(message[:min(len(message), maxMessage)])), "?")
+	if s == "" {
+		return "no explanation"
+	}
+	return s
+}

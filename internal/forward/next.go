@@ -1,0 +1,266 @@
+package forward
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tabaproject/taba/internal/spool"
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// Next returns what is to be done now. It changes state only to note that the
+// action has begun; each action but DoNothing and DoRelease is answered by its
+// event before Next is called again, except that events may come while a
+// request is in flight.
+func (m *Machine) Next(now time.Duration) Action {
+	m.expire(now)
+	if len(m.writes) > 0 {
+		return Action{Kind: DoWrite, Write: m.writes[0]}
+	}
+	if a, ok := m.nextLocal(); ok {
+		return a
+	}
+	if m.request != nil {
+		return Action{}
+	}
+	for _, next := range []func(time.Duration) (Action, bool){m.nextOpen, m.nextSend, m.nextSeal, m.nextHeads, m.nextClose} {
+		if a, ok := next(now); ok {
+			return a
+		}
+	}
+	return Action{}
+}
+
+// nextLocal is what needs no server.
+func (m *Machine) nextLocal() (Action, bool) {
+	for _, s := range m.sources {
+		if s.ackDirty && !s.dropped {
+			s.ackDirty = false
+			m.write(false, spool.KindAck, s, appendAcked(nil, s.acks()))
+			return Action{Kind: DoWrite, Write: m.writes[0]}, true
+		}
+		if s.dropped {
+			return Action{Kind: DoQuarantine, Source: s.n, ID: s.ID, Note: s.why}, true
+		}
+	}
+	if low := m.lowest(); low > m.low {
+		m.low = low
+		return Action{Kind: DoRelease, LSN: low}, true
+	}
+	return Action{}, false
+}
+
+// lowest is the LSN of the oldest record still needed.
+func (m *Machine) lowest() uint64 {
+	low := m.seen
+	for _, s := range m.sources {
+		low = min(low, s.lowest())
+	}
+	return low
+}
+
+// ready reports whether the kind's pause is over.
+func (m *Machine) ready(k Kind, now time.Duration) bool { return now >= m.pause[k] }
+
+// begin makes a the request in flight.
+func (m *Machine) begin(a Action) (Action, bool) {
+	m.attempt++
+	a.Attempt = m.attempt
+	m.request = &a
+	return a, true
+}
+
+func (m *Machine) wantsOpen(now time.Duration) bool {
+	return m.inForce == nil || m.mustOpen || m.inForce.exclusive || now-m.inForce.since >= m.c.RotateAfter
+}
+
+func (m *Machine) nextOpen(now time.Duration) (Action, bool) {
+	if !m.started || !m.ready(DoOpen, now) || !m.wantsOpen(now) {
+		return Action{}, false
+	}
+	return m.begin(Action{Kind: DoOpen})
+}
+
+// nextSend sends what is not acknowledged, the oldest source first.
+func (m *Machine) nextSend(now time.Duration) (Action, bool) {
+	if !m.ready(DoSend, now) {
+		return Action{}, false
+	}
+	for _, s := range m.sources {
+		if s.closed || s.exclusive || s.dropped || !s.unacked() {
+			continue
+		}
+		a := Action{Kind: DoSend, Source: s.n, ID: s.ID, Opened: s.opened}
+		a.Parts = m.collect(s)
+		return m.begin(a)
+	}
+	return Action{}, false
+}
+
+// collect returns the unacknowledged parts of s, in order, up to a request's
+// worth.
+func (m *Machine) collect(s *source) (parts []*Part) {
+	size := 0
+	for _, b := range s.batches[s.from:] {
+		for i := range b.parts {
+			p := &b.parts[i]
+			if p.acked {
+				continue
+			}
+			if size += p.bytes; len(parts) > 0 && size > m.c.RequestBytes {
+				return parts
+			}
+			parts = append(parts, &Part{LSN: b.lsn, ref: p, Part: store.Part{
+				Source: s.ID, VB: p.vb, Seq: p.head.Seq, Prev: p.prev, Chain: p.head.Chain, Digest: p.digest, Events: p.events,
+			}})
+		}
+	}
+	return parts
+}
+
+// nextSeal seals when nothing is in flight.
+func (m *Machine) nextSeal(time.Duration) (Action, bool) {
+	for _, s := range m.sources {
+		if !s.closed && !s.exclusive && !s.dropped && s.unacked() {
+			return Action{}, false // one Batch in flight
+		}
+	}
+	for _, s := range m.sources {
+		first, last := s.inputs()
+		if last == 0 || s.dropped {
+			continue
+		}
+		o := m.owner(s)
+		if o == nil || o.exclusive || o.dropped || o.orphan {
+			continue
+		}
+		return Action{Kind: DoSeal, Source: s.n, ID: o.ID, Opened: o.opened, LSN: first, Last: last}, true
+	}
+	return Action{}, false
+}
+
+// inputs is the range of records to be sealed; last is 0 if there are none.
+func (s *source) inputs() (first, last uint64) {
+	if !s.pending.empty() {
+		first, last = s.pending.first, s.pending.last
+	}
+	if s.closed && len(s.batches) > 0 {
+		low, high := s.batches[0].lsn, s.batches[len(s.batches)-1].lsn
+		if last == 0 {
+			return low, high
+		}
+		return min(first, low), max(last, high)
+	}
+	return first, last
+}
+
+// nextHeads reconciles.
+func (m *Machine) nextHeads(now time.Duration) (Action, bool) {
+	if !m.ready(DoHeads, now) {
+		return Action{}, false
+	}
+	for _, s := range m.sources {
+		if at, ok := m.headsDue(s); ok && now >= at {
+			s.ask, s.askedAt = false, now
+			return m.begin(Action{Kind: DoHeads, Source: s.n, ID: s.ID, Opened: s.opened})
+		}
+	}
+	return Action{}, false
+}
+
+// headsDue is when heads of s are to be asked for.
+func (m *Machine) headsDue(s *source) (at time.Duration, ok bool) {
+	switch {
+	case s.closed || s.exclusive || s.dropped || s.orphan || len(s.batches) == 0:
+		return 0, false
+	case s.ask:
+		return 0, true
+	case !s.batches[0].acked:
+		return 0, false // what is sent tells
+	}
+	return s.askedAt + m.c.Reconcile, true
+}
+
+// nextClose closes sources of which nothing is held, and those that are to be
+// renumbered, once their successor is in force.
+func (m *Machine) nextClose(now time.Duration) (Action, bool) {
+	if !m.ready(DoClose, now) || m.inForce == nil {
+		return Action{}, false
+	}
+	for _, s := range m.sources {
+		if s == m.inForce || s.closed || s.dropped || s.orphan || s.held() && !s.exclusive || m.inherits(s) {
+			continue
+		}
+		s.token = m.token
+		return m.begin(Action{Kind: DoClose, Source: s.n, ID: s.ID, Token: m.token, Opened: s.opened})
+	}
+	return Action{}, false
+}
+
+// inherits reports whether records of a closed source wait to be sealed under
+// s.
+func (m *Machine) inherits(s *source) bool {
+	for _, k := range m.sources {
+		if _, last := k.inputs(); k.closed && last > 0 && m.owner(k) == s {
+			return !s.exclusive // then they go on to its heir
+		}
+	}
+	return false
+}
+
+// expire releases acknowledged Batches that are stable or were kept for long
+// enough, oldest first, and forgets closed sources of which nothing is left.
+func (m *Machine) expire(now time.Duration) {
+	m.sources = slices.DeleteFunc(m.sources, func(s *source) bool { return s.closed && !s.dropped && !s.held() })
+	for _, s := range m.sources {
+		if !s.closed && !s.dropped && !s.exclusive {
+			m.expireBatches(s, now)
+		}
+	}
+}
+
+func (m *Machine) expireBatches(s *source, now time.Duration) {
+	retained := m.retained()
+	n := 0
+	for _, b := range s.batches {
+		if !b.acked || !s.isStable(b) && now-b.ackedAt < m.c.Retain && retained <= m.c.RetainBytes {
+			break
+		}
+		retained -= b.bytes
+		n++
+	}
+	s.release(n)
+}
+
+// retained is the bytes of acknowledged Batches.
+func (m *Machine) retained() (n int64) {
+	for _, s := range m.sources {
+		n += s.retained
+	}
+	return n
+}
+
+// Wake is when Next may have something to do without an event; ok is false if
+// never.
+func (m *Machine) Wake(now time.Duration) (at time.Duration, ok bool) {
+	soonest := func(t time.Duration) {
+		if t > now && (!ok || t < at) {
+			at, ok = t, true
+		}
+	}
+	for _, p := range m.pause {
+		soonest(p)
+	}
+	if m.inForce != nil {
+		soonest(m.inForce.since + m.c.RotateAfter)
+	}
+	for _, s := range m.sources {
+		if due, ok := m.headsDue(s); ok {
+			soonest(due)
+		}
+		if len(s.batches) > 0 && s.batches[0].acked {
+			soonest(s.batches[0].ackedAt + m.c.Retain)
+		}
+	}
+	return at, ok
+}

@@ -1,0 +1,145 @@
+package forward
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/wire"
+)
+
+// answer is what became of a request.
+type answer struct {
+	a      Action
+	server int
+	nonce  store.Nonce
+	open   wire.OpenReply
+	close  wire.CloseReply
+	heads  wire.HeadsReply
+	batch  wire.BatchReply
+	err    error
+}
+
+// request begins a request, if there is a server to send it to.
+func (f *Forwarder) request(a Action) (begun bool) {
+	now := f.now()
+	f.mu.Lock()
+	i, wait := f.picker.pick(now)
+	if i < 0 {
+		f.m.Postponed(a.Attempt, wait, now)
+		f.mu.Unlock()
+		return false
+	}
+	url := f.picker.servers[i].url
+	f.mu.Unlock()
+	var parts []store.Part
+	if a.Kind == DoSend {
+		var err error
+		if parts, err = f.load(a.Parts); err != nil {
+			f.stall("read a Batch from the spool", err)
+			f.mu.Lock()
+			f.m.Postponed(a.Attempt, f.stalled-now, now)
+			f.mu.Unlock()
+			return false
+		}
+	}
+	ans := answer{a: a, server: i}
+	go func() {
+		f.call(url, &ans, parts)
+		f.answers <- ans
+	}()
+	return true
+}
+
+// call makes a request and fills in the answer.
+func (f *Forwarder) call(url string, ans *answer, parts []store.Part) {
+	defer func() {
+		if p := recover(); p != nil {
+			ans.err = fmt.Errorf("request failed: %v", p)
+		}
+	}()
+	t, ctx := f.o.Transport, f.ctx
+	switch ans.a.Kind {
+	case DoOpen:
+		_, _ = rand.Read(ans.nonce[:]) // never fails
+		ans.open, ans.err = t.Open(ctx, url, &wire.OpenRequest{Class: store.ClassSpool, Nonce: ans.nonce})
+	case DoClose:
+		ans.close, ans.err = t.Close(ctx, url, &wire.CloseRequest{Source: ans.a.ID, Token: ans.a.Token})
+	case DoHeads:
+		ans.heads, ans.err = t.Heads(ctx, url, &wire.HeadsRequest{Source: ans.a.ID})
+	case DoSend:
+		o := &ans.a.Opened
+		ans.batch, ans.err = t.Send(ctx, url, &wire.Batch{Partition: o.Partition, StoreID: o.StoreID, Parts: parts})
+	}
+}
+
+// take passes an answer to the machine.
+func (f *Forwarder) take(ans answer) {
+	now := f.now()
+	runs := f.log.Take()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range runs {
+		f.m.Appended(r, now)
+	}
+	err := ans.err
+	if err == nil {
+		err = f.deliver(ans, now)
+	}
+	if err == nil {
+		f.picker.worked(ans.server)
+		f.trouble.over(ans.a.Kind)
+		return
+	}
+	f.refused(ans, err, now)
+}
+
+// deliver tells the machine a reply; an error is what was wrong with it.
+func (f *Forwarder) deliver(ans answer, now time.Duration) error {
+	attempt, pause := ans.a.Attempt, f.picker.backoff(f.idle)
+	f.idle++
+	var err error
+	switch ans.a.Kind {
+	case DoOpen:
+		err = f.m.Opened(attempt, ans.nonce, ans.open, pause, now)
+	case DoClose:
+		err = f.m.Closed(attempt, ans.close.Closed, pause, now)
+	case DoHeads:
+		f.m.HeadsRead(attempt, ans.heads.Heads, now)
+	case DoSend:
+		if err = f.m.Replied(attempt, ans.batch.Results, pause, now); !f.m.unackedAny() {
+			clear(f.bodies)
+		}
+	}
+	if err == nil {
+		f.idle = 0
+	}
+	return err
+}
+
+// refused takes an error, a whole request's or that in a reply.
+func (f *Forwarder) refused(ans answer, err error, now time.Duration) {
+	if f.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		f.m.Failed(ans.a.Attempt, 0, now)
+		return
+	}
+	var status *StatusError
+	var asked time.Duration
+	if errors.As(err, &status) {
+		asked = status.RetryAfter
+		if status.Code == http.StatusGone && ans.a.Kind != DoSend && ans.a.Kind != DoOpen {
+			f.m.Gone(ans.a.Attempt)
+			return
+		}
+	}
+	f.picker.failed(ans.server, asked, now)
+	f.m.Failed(ans.a.Attempt, 0, now) // another server may be tried at once
+	err = fmt.Errorf("%v at %s: %w", ans.a.Kind, f.picker.servers[ans.server].url, err)
+	if f.trouble.hit(ans.a.Kind, err.Error(), f.started.Add(now)) {
+		f.o.Logger.Error("forward: " + err.Error())
+	}
+}
