@@ -31,8 +31,7 @@ func (a *Accumulator) AddBody(body []byte, onBad func(tab store.Tab, client stri
 	if err := checkBody(body); err != nil {
 		return err
 	}
-	a.staged = a.staged[:0]
-	defer func() { clear(a.staged) }()
+	defer a.unstage()
 	if err := a.stage(body, onBad); err != nil {
 		return err
 	}
@@ -57,6 +56,14 @@ func (a *Accumulator) stage(body []byte, onBad func(store.Tab, string, uint64, [
 		}
 	}
 	return nil
+}
+
+// unstage lets go of what stage decoded.
+func (a *Accumulator) unstage() {
+	clear(a.staged)
+	if a.staged = a.staged[:0]; cap(a.staged) > maxSpareTabs {
+		a.staged = nil
+	}
 }
 
 // decode returns the State of the reader's current Partial. k is nil for an

@@ -49,12 +49,17 @@ type difference struct {
 	Expect json.RawMessage `json:"expect"`
 }
 
-// vectorsDir is $TABA_VECTORS, or the directory committed with the code.
+// vectorsDir is $TABA_VECTORS, or the directory committed with the code. A
+// relative one is seen from the root of the module, where go test is run.
 func vectorsDir() string {
-	if dir := os.Getenv("TABA_VECTORS"); dir != "" {
+	dir := os.Getenv("TABA_VECTORS")
+	if dir == "" {
+		dir = filepath.Join("testdata", "vectors")
+	}
+	if filepath.IsAbs(dir) {
 		return dir
 	}
-	return filepath.Join("..", "..", "testdata", "vectors")
+	return filepath.Join("..", "..", dir)
 }
 
 func readVectors(t testing.TB, name string, to any) {
