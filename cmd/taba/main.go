@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tabaproject/taba/internal/cli"
+	"github.com/tabaproject/taba/internal/quiet"
 )
 
 // Exit codes, the same for every sub-command.
@@ -31,6 +32,7 @@ const (
 )
 
 func main() {
+	quiet.Restore()
 	os.Exit(run(os.Args[1:]))
 }
 

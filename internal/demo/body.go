@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ func (s *sample) body(out cli.Output) string {
 		fmt.Fprintf(&b, "%v\n\n", s.err)
 	}
 	b.WriteString(out.Grid("How many", []string{"TAB", "LAST MINUTE", "10 MINUTES", "HOUR", "DAY"}, s.counters(), 1) + "\n")
-	b.WriteString(out.Grid("How much, in the last minute", []string{"TAB", "COUNT", "AVERAGE", "P25", "P50", "P75", "P90", "P95", "P99", "P99.9"}, s.percentiles(), 1) + "\n")
+	b.WriteString(s.amounts(out) + "\n")
 	b.WriteString(s.builds(out.Color) + s.leaders() + s.errors())
 	return b.String()
 }
@@ -42,26 +41,39 @@ func (s *sample) counters() [][]string {
 	return rows
 }
 
-func (s *sample) percentiles() [][]string {
-	var rows [][]string
-	for name, window := range map[string]string{fleet.TabPrice: "1m", fleet.TabLatency: "1m", fleet.TabBytes: "all"} {
-		a := s.answers[name]
-		l := a.Line(window)
-		if window == "all" {
-			name += " (ever)"
-		}
-		row := []string{name, cli.Group(l.Count), short(l.Average)}
-		for i := range cli.Percentiles {
-			p := ""
-			if i < len(l.Percentiles) {
-				p = cli.Group(l.Percentiles[i])
-			}
-			row = append(row, p)
-		}
-		rows = append(rows, row)
+// wide is how many columns the table with all percentiles takes.
+const wide = 136
+
+// amounts is the table of percentiles, of fewer where there is no room.
+func (s *sample) amounts(out cli.Output) string {
+	which := []int{0, 1, 2, 3, 4, 5, 6}
+	if out.Width > 0 && out.Width < wide {
+		which = []int{1, 3, 5}
 	}
-	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
-	return rows
+	header := []string{"TAB", "COUNT", "AVERAGE"}
+	for _, i := range which {
+		header = append(header, strings.ToUpper(cli.Percentiles[i]))
+	}
+	rows := [][]string{
+		s.amount(fleet.TabLatency, "1m", which),
+		s.amount(fleet.TabPrice, "1m", which),
+		s.amount(fleet.TabBytes, "all", which),
+	}
+	return out.Grid("How much, in the last minute (creative_bytes: ever)", header, rows, 1)
+}
+
+func (s *sample) amount(tab, window string, which []int) []string {
+	a := s.answers[tab]
+	l := a.Line(window)
+	row := []string{tab, cli.Group(l.Count), short(l.Average)}
+	for _, i := range which {
+		p := ""
+		if i < len(l.Percentiles) {
+			p = cli.Group(l.Percentiles[i])
+		}
+		row = append(row, p)
+	}
+	return row
 }
 
 // builds draws how many clients run which build.

@@ -26,15 +26,20 @@ func newScreen(w io.Writer) *screen {
 	return &screen{w: w}
 }
 
+// size is the terminal's columns and lines, now: people change it.
+func (s *screen) size() (width, height int) {
+	if f, ok := s.w.(*os.File); ok {
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			return w, h
+		}
+	}
+	return 80, 24
+}
+
 // draw replaces what is shown. What does not fit is cut, so that the screen
 // never scrolls.
 func (s *screen) draw(content string) {
-	width, height := 80, 24
-	if f, ok := s.w.(*os.File); ok {
-		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
-			width, height = w, h
-		}
-	}
+	width, height := s.size()
 	_, _ = io.WriteString(s.w, frame(content, width, height))
 }
 

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
@@ -30,7 +31,14 @@ func (o Options) watch(ctx context.Context, m *monitor, serverURL, agentURL stri
 	screen.draw(head.text() + "\n\nstarting the fleet …")
 	each(ctx, refreshTerminal, func() {
 		s := m.take(ctx)
-		screen.draw(head.text() + "\n" + s.body(o.Out))
+		width, height := screen.size()
+		out := o.Out
+		out.Width = width
+		text := head.text() + "\n" + s.body(out)
+		if strings.Count(text, "\n") > height {
+			text = head.short() + "\n" + s.body(out)
+		}
+		screen.draw(text)
 	})
 }
 
@@ -66,6 +74,11 @@ Ask it yourself:
   curl -H 'Accept: application/json' %[1]s/types
   curl %[2]s/status
   taba agg --server %[1]s --re 'bid.*'`, h.server, h.agent, end)
+}
+
+// short is for terminals with few lines.
+func (h header) short() string {
+	return fmt.Sprintf("Taba demo: server %s, agent %s", h.server, h.agent)
 }
 
 // line is a sample in one line, for files and pipes.

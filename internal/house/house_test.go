@@ -53,8 +53,9 @@ var plan = map[string]room{
 	"internal/fleet":   {"internal/wire", "records as any client does, over HTTP"},
 	"internal/demo":    {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
 	"internal/vectors": {"", "reads the golden vectors; every stage tests itself against them"},
+	"internal/quiet":   {"", "initialised before everything that logs while it is"},
 	"internal/house":   {"", "rules only"},
-	"cmd/taba":         {"internal/app internal/cli internal/demo internal/wire internal/ingest", "one file per sub-command"},
+	"cmd/taba":         {"internal/app internal/cli internal/demo internal/ingest internal/quiet internal/wire", "one file per sub-command"},
 	".":                {"", "applications import it: no storage engine, no server"},
 
 	// Programs and tests of the whole.
