@@ -97,9 +97,6 @@ func (v *validation) limits(l Limits) {
 	if l.InFlightBytes < l.BodyBytes {
 		v.add("limits.in_flight_bytes", "%s is less than limits.body_bytes, %s; the largest body could never be read", l.InFlightBytes, l.BodyBytes)
 	}
-	if l.WriteTimeout < l.ReadTimeout {
-		v.add("limits.write_timeout", "%s is less than limits.read_timeout, %s, which is part of it", l.WriteTimeout, l.ReadTimeout)
-	}
 }
 
 // badURL says what is wrong with a server's URL, nothing if it is good.
