@@ -41,7 +41,7 @@ func (v *View) Tabs(ctx context.Context, r Request, emit func(Row) error) error 
 			defer h.mu.Unlock()
 			st := h.content.whole()
 			if clients != nil {
-				st = h.content.reduce(clients, r.Now)
+				st = h.content.reduce(clients, r.Now, p)
 			}
 			if st != nil {
 				p.add(targets[i].name(), "", st, &r)
@@ -171,12 +171,13 @@ func (c *content) each(clients clientSet, f func(client string, st state.State))
 	}
 }
 
-// reduce merges the States of the chosen clients, nil if none has one.
-func (c *content) reduce(clients clientSet, now float64) state.State {
+// reduce merges the States of the chosen clients into one of p's, nil if none
+// has one.
+func (c *content) reduce(clients clientSet, now float64, p *page) state.State {
 	var sum state.State
 	c.each(clients, func(_ string, st state.State) {
 		if sum == nil {
-			sum = c.handler.New()
+			sum = p.zero(c.handler)
 			sum.Fold(now, &state.Bundle{Tab: c.tab.Name}, refuseNothing)
 		}
 		sum.Merge(st)
