@@ -81,6 +81,16 @@ func (m *Mem) Stats(_ context.Context, vb int) (s Stats, err error) {
 	return s, err
 }
 
+// Audit implements Store.
+func (m *Mem) Audit(_ context.Context, vb int) (s Stats, err error) {
+	err = m.with(vb, func(b *memVB) error {
+		s = b.stats()
+		s.Tail = b.tail()
+		return nil
+	})
+	return s, err
+}
+
 func (b *memVB) stats() Stats {
 	s := b.counts
 	s.End, s.Trim = b.end(), b.trim
@@ -91,13 +101,18 @@ func (b *memVB) stats() Stats {
 			s.RecordBytes += int64(len(c.Client)+len(c.State)) + entryBytes/2
 		}
 	}
+	return s
+}
+
+// tail counts the events of the log that are in no record.
+func (b *memVB) tail() (events uint64) {
 	for i := range b.log {
 		e := &b.log[i]
-		_ = e.Touches(func(t Tab, events uint64) {
+		_ = e.Touches(func(t Tab, n uint64) {
 			if e.Position.Offset > b.Tab(t) {
-				s.Tail += events
+				events += n
 			}
 		})
 	}
-	return s
+	return events
 }

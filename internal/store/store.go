@@ -89,8 +89,13 @@ type Store interface {
 	// transaction. It returns the number of rows removed.
 	GC(ctx context.Context, elapsed time.Duration, now time.Time) (int, error)
 
-	// Stats returns the sizes compaction is decided on and the ledger.
+	// Stats returns the sizes compaction is decided on and what is counted of
+	// the ledger: all but Tail. It is cheap.
 	Stats(ctx context.Context, vb int) (Stats, error)
+
+	// Audit returns Stats with Tail, recounted from the log itself, as of one
+	// moment. It reads the whole log and may hold writers up meanwhile.
+	Audit(ctx context.Context, vb int) (Stats, error)
 
 	// Shutdown syncs and releases everything. Methods then return ErrClosed.
 	Shutdown() error
