@@ -1,0 +1,234 @@
+package taba_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tabaproject/taba"
+)
+
+// pass lets time pass, in a bubble.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestFlushesOnceASecondAndRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{}
+		c := offline(a, taba.Config{})
+		defer c.Close(context.Background())
+		pass(time.Hour) // nothing to send, nothing sent
+		n := c.Counter("n")
+		n.Add(1)
+		pass(900 * time.Millisecond)
+		n.Add(1)
+		synctest.Wait()
+		wantEqual(t, "requests before a second has passed", a.requests(), 0)
+		pass(200 * time.Millisecond)
+		wantEqual(t, "requests after a second", a.requests(), 1)
+		wantEqual(t, "sent", c.Stats().Sent, 2)
+		pass(time.Hour)
+		wantEqual(t, "requests while idle", a.requests(), 1)
+	})
+}
+
+func TestTimesFollowTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{}
+		c := offline(a, taba.Config{FlushEvery: time.Minute})
+		var want []float64
+		for range 20 {
+			c.Counter("n").Add(1)
+			want = append(want, float64(time.Now().UnixMilli())/1e3)
+			pass(777 * time.Millisecond)
+		}
+		if err := c.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		got := a.times["n"]
+		wantEqual(t, "events", len(got), len(want))
+		for i := range want {
+			if late := want[i] - got[i]; late < 0 || late > 0.0501 {
+				t.Errorf("event %d has the time %v, want %v", i, got[i], want[i])
+			}
+		}
+	})
+}
+
+func TestHalfFullFlushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{}
+		c := offline(a, taba.Config{FlushEvery: time.Hour, BufferBytes: 1 << 20})
+		defer c.Close(context.Background())
+		for range 20_000 { // 480 kB
+			c.Counter("n").Add(1)
+		}
+		synctest.Wait()
+		if a.requests() == 0 {
+			t.Error("nothing was sent although more than half of the buffer was full")
+		}
+		wantEqual(t, "dropped", c.Stats().DroppedTotal(), 0)
+	})
+}
+
+func TestOneRequestInFlightTheRestAccrues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{gate: make(chan struct{})}
+		c := offline(a, taba.Config{Timeout: time.Hour})
+		for range 30 {
+			c.Counter("n").Add(1)
+			pass(time.Second)
+		}
+		synctest.Wait()
+		wantEqual(t, "answered", a.requests(), 0)
+		close(a.gate)
+		synctest.Wait()
+		if err := c.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, "requests", a.requests(), 2)
+		wantEqual(t, "sent", c.Stats().Sent, 30)
+	})
+}
+
+func TestRetriesTheSameBytesWithBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, h := &agent{status: http.StatusServiceUnavailable}, &hooks{}
+		c := offline(a, taba.Config{OnError: h.onError})
+		c.Counter("n").Add(1)
+		pass(2 * time.Minute)
+		c.Counter("n").Add(2)
+		synctest.Wait()
+		tries := a.requests()
+		if tries < 7 || tries > 25 {
+			t.Errorf("%d tries in two minutes", tries)
+		}
+		for i, b := range a.bodies {
+			if !bytes.Equal(b, a.bodies[0]) {
+				t.Errorf("try %d sent %q, the first %q", i, b, a.bodies[0])
+			}
+		}
+		if !strings.Contains(h.text(), "503 Service Unavailable: no luck") {
+			t.Errorf("reported %q", h.text())
+		}
+		a.set(0)
+		if err := c.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, "events", a.got(), "test n CounterGroup 1\ntest n CounterGroup 2")
+		wantEqual(t, "failures", c.Stats().Failures, uint64(tries))
+		wantEqual(t, "dropped", c.Stats().DroppedTotal(), 0)
+		if err := c.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestRetryAfterIsHeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{status: http.StatusServiceUnavailable, header: map[string]string{"Retry-After": "60"}}
+		c := offline(a, taba.Config{})
+		c.Counter("n").Add(1)
+		pass(50 * time.Second)
+		wantEqual(t, "requests within Retry-After", a.requests(), 1)
+		a.set(0)
+		pass(20 * time.Second)
+		wantEqual(t, "sent", c.Stats().Sent, 1)
+		_ = c.Close(context.Background())
+	})
+}
+
+func TestRejectedBodiesAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{status: http.StatusBadRequest}
+		c := offline(a, taba.Config{})
+		c.Counter("n").Add(1)
+		err := c.Flush(context.Background())
+		if err == nil || !strings.Contains(err.Error(), "400 Bad Request") {
+			t.Errorf("Flush: %v", err)
+		}
+		pass(time.Hour)
+		if n := a.requests(); n > 3 {
+			t.Errorf("%d requests in an hour without events", n)
+		}
+		a.set(0)
+		c.Counter("n").Add(2)
+		if err := c.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, "events", a.got(), "test n CounterGroup 2\ntest taba_client_dropped CounterGroup 1")
+		s := c.Stats()
+		wantEqual(t, "rejected", s.Dropped[taba.DropRejected], 1)
+		balanced(t, s)
+	})
+}
+
+func TestFullBufferDropsTheNewestAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, h := &agent{status: http.StatusServiceUnavailable}, &hooks{}
+		const bound = 256 << 10
+		c := offline(a, taba.Config{BufferBytes: bound, OnDrop: h.onDrop})
+		const total = 100_000
+		for i := range total {
+			c.Counter("n").Add(float64(i))
+			if i%1000 == 0 {
+				pass(time.Second)
+				c.Buffer("b").Push(strings.Repeat("x", 100), time.Now())
+			}
+			if used := c.Stats().BufferedBytes; i%1000 == 0 && used > bound*3/2 {
+				t.Fatalf("%d bytes are buffered, the bound is %d", used, bound)
+			}
+		}
+		s := c.Stats()
+		balanced(t, s)
+		full := s.Dropped[taba.DropFull]
+		if full == 0 || full+s.Recorded != total+total/1000 {
+			t.Errorf("recorded %d and dropped %d of %d", s.Recorded, full, total+total/1000)
+		}
+		a.set(0)
+		if err := c.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, "told", h.dropped[taba.DropFull], full)
+		s = c.Stats()
+		wantEqual(t, "sent", s.Sent, s.Recorded)
+		if got := a.got(); !strings.Contains(got, "test n CounterGroup 0\n") || strings.Contains(got, "test n CounterGroup 99999") {
+			t.Error("it was not the newest that were dropped")
+		}
+		wantEqual(t, "reported drops", dropsReported(a), full)
+	})
+}
+
+// dropsReported sums the tab of dropped events.
+func dropsReported(a *agent) (n uint64) {
+	for _, line := range strings.Split(a.got(), "\n") {
+		if digits, ok := strings.CutPrefix(line, "test taba_client_dropped CounterGroup "); ok {
+			var v uint64
+			for _, d := range digits {
+				v = v*10 + uint64(d-'0')
+			}
+			n += v
+		}
+	}
+	return n
+}
+
+func TestCloseWithoutDeadlineEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &agent{status: http.StatusServiceUnavailable}
+		c := offline(a, taba.Config{})
+		c.Counter("n").Add(1)
+		began := time.Now()
+		if err := c.Close(context.Background()); err == nil {
+			t.Error("Close says nothing about what was not sent")
+		}
+		wantEqual(t, "Close took", time.Since(began), 10*time.Second)
+		wantEqual(t, "dropped", c.Stats().Dropped[taba.DropClosed], 1)
+	})
+}
