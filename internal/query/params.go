@@ -18,13 +18,14 @@ import (
 // JSON object in the body, which is read only when something is not in the
 // query string.
 type params struct {
+	names []string          // those that the endpoint takes
 	query map[string]string // still percent-encoded: where a comma was encoded matters
 	body  func() (map[string]any, error)
 }
 
 // parse reads the query string and refuses parameters that are not in names.
 func parse(w http.ResponseWriter, r *http.Request, names []string, maxBody int64) (*params, error) {
-	p := &params{query: map[string]string{}}
+	p := &params{names: names, query: map[string]string{}}
 	var unknown []string
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		if pair == "" {
@@ -108,8 +109,12 @@ func (p *params) raw(key string) (string, error) {
 }
 
 // selector returns what a parameter chooses: a regular expression if re was
-// given, else a list.
+// given, else a list. Without the parameter, or for an endpoint that does not
+// take it, that is everything.
 func (p *params) selector(key string) (view.Selector, error) {
+	if !slices.Contains(p.names, key) {
+		return view.Selector{}, nil
+	}
 	isPattern, err := p.has("re")
 	if err != nil {
 		return view.Selector{}, err

@@ -61,24 +61,24 @@ func (c *Compactor) Audit(ctx context.Context) (Report, error) {
 // compacts; after that it leaves the sums of the records unchecked.
 const auditTries = 16
 
-func (c *Compactor) audit(ctx context.Context, vb int) (VBucketReport, error) {
-	r := VBucketReport{VBucket: vb}
+func (c *Compactor) audit(ctx context.Context, vb int) (r VBucketReport, err error) {
+	r.VBucket = vb
 	still := false
 	for range auditTries {
-		before, err := c.st.Stats(ctx, vb)
-		if err != nil {
+		if r.Stats, err = c.st.Audit(ctx, vb); err != nil {
 			return r, err
 		}
 		l, err := c.st.Load(ctx, vb, store.LoadRequest{Records: store.DirectoryOnly})
 		if err != nil {
 			return r, err
 		}
-		if r.Stats, err = c.st.Stats(ctx, vb); err != nil {
+		after, err := c.st.Stats(ctx, vb)
+		if err != nil {
 			return r, err
 		}
 		r.sum(l.Records)
 		// A compaction in between shows in what is recorded or moved.
-		a, b := before, r.Stats
+		a, b := r.Stats, after
 		if still = a.Recorded == b.Recorded && a.Pruned == b.Pruned && a.Deleted == b.Deleted; still {
 			break
 		}

@@ -224,6 +224,8 @@ func (b *fakeVB) foldedBy(e *store.Entry) bool {
 	return true
 }
 
+func (s *fakeStore) Audit(ctx context.Context, vb int) (store.Stats, error) { return s.Stats(ctx, vb) }
+
 func (s *fakeStore) Stats(_ context.Context, vb int) (store.Stats, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
