@@ -12,14 +12,13 @@ import (
 const maxSpan = 2048
 
 // bins counts values per bin for one sign of a sketch. It is an array over the
-// bins in use (dense) while that array is well filled, else a sorted list
-// (sparse), so that memory stays proportional to the bins in use. The zero
-// value is empty.
+// bins in use (dense) while that array is well filled, else a sorted list, so
+// that memory stays proportional to the bins in use. The zero value is empty.
 type bins struct {
-	base  int32    // bin of dense[0]
-	dense []uint64 // the last one is not zero; used if not empty
-	list  []binCount
-	used  int // bins that are not zero
+	base  int32      // bin of dense[0]
+	dense []uint64   // the last one is not zero; in use if not empty
+	list  []binCount // ascending, none of them zero
+	known int        // at least so many elements of dense are not zero
 }
 
 type binCount struct {
@@ -27,18 +26,15 @@ type binCount struct {
 	n   uint64
 }
 
-// An array is made when at least 1/fillToDense of it would be filled, and
-// given up below 1/fillToSparse; the gap between the two avoids flapping.
-const (
-	fillToDense  = 4
-	fillToSparse = 8
-)
+// denseSpan is how long an array may be made when used of its bins would be
+// filled, and sparseSpan from where on it is given up; the gap between the two
+// avoids flapping.
+func denseSpan(used int) int  { return 4*used + 32 }
+func sparseSpan(used int) int { return 8*used + 64 }
 
-func (b *bins) empty() bool { return b.used == 0 }
+func (b *bins) empty() bool { return len(b.dense) == 0 && len(b.list) == 0 }
 
-func (b *bins) reset() {
-	b.dense, b.list, b.used = b.dense[:0], b.list[:0], 0
-}
+func (b *bins) reset() { b.dense, b.list = b.dense[:0], b.list[:0] }
 
 // len and at iterate over the bins in ascending order; bins without values may
 // be among them.
@@ -56,6 +52,17 @@ func (b *bins) at(i int) (bin int32, n uint64) {
 	return b.list[i].bin, b.list[i].n
 }
 
+// used returns how many bins have values.
+func (b *bins) used() int {
+	used := len(b.list)
+	for _, n := range b.dense {
+		if n != 0 {
+			used++
+		}
+	}
+	return used
+}
+
 // top returns the highest bin of b, which must not be empty.
 func (b *bins) top() int32 {
 	bin, _ := b.at(b.len() - 1)
@@ -65,9 +72,6 @@ func (b *bins) top() int32 {
 // add counts n > 0 values in a bin.
 func (b *bins) add(bin int32, n uint64) {
 	if i := uint(bin - b.base); i < uint(len(b.dense)) {
-		if b.dense[i] == 0 {
-			b.used++
-		}
 		b.dense[i] = addCount(b.dense[i], n)
 		return
 	}
@@ -79,18 +83,15 @@ func (b *bins) addOutside(bin int32, n uint64) {
 	if !b.empty() {
 		if top := b.top(); bin > top {
 			b.joinBelow(bin - maxSpan + 1)
-		} else if floor := top - maxSpan + 1; bin < floor {
-			bin = floor
+		} else {
+			bin = max(bin, top-maxSpan+1)
 		}
 	}
 	if len(b.dense) > 0 && !b.stretch(bin) {
-		b.toSparse()
+		b.toList()
 	}
 	if len(b.dense) > 0 {
 		i := bin - b.base
-		if b.dense[i] == 0 {
-			b.used++
-		}
 		b.dense[i] = addCount(b.dense[i], n)
 		return
 	}
@@ -100,14 +101,59 @@ func (b *bins) addOutside(bin int32, n uint64) {
 		return
 	}
 	b.list = slices.Insert(b.list, i, binCount{bin, n})
-	b.used++
-	if span := int(b.top()-b.list[0].bin) + 1; span <= fillToDense*b.used {
-		b.toDense(span)
+	b.settle()
+}
+
+// push counts n values in a bin that is not below the ones before, of bins
+// that were never added to. settle must follow.
+func (b *bins) push(bin int32, n uint64) {
+	if last := len(b.list) - 1; last >= 0 && b.list[last].bin == bin {
+		b.list[last].n = addCount(b.list[last].n, n)
+		return
 	}
+	b.list = append(b.list, binCount{bin, n})
+}
+
+// settle joins what must be joined and makes the list an array if that would
+// be well filled.
+func (b *bins) settle() {
+	if len(b.list) == 0 {
+		return
+	}
+	b.joinBelow(b.top() - maxSpan + 1)
+	if len(b.list) == 0 {
+		return // joinBelow has done the rest
+	}
+	b.base = b.list[0].bin
+	span := int(b.top()-b.base) + 1
+	if span > denseSpan(len(b.list)) {
+		return
+	}
+	b.dense = slices.Grow(b.dense[:0], span)[:span]
+	clear(b.dense)
+	for _, c := range b.list {
+		b.dense[c.bin-b.base] = c.n
+	}
+	b.known = len(b.list)
+	b.list = b.list[:0]
+}
+
+// toList makes the array a list.
+func (b *bins) toList() {
+	list := b.list[:0]
+	for i, n := range b.dense {
+		if n != 0 {
+			list = append(list, binCount{b.base + int32(i), n})
+		}
+	}
+	b.list, b.dense = list, b.dense[:0]
 }
 
 // joinBelow moves what bins below floor count to floor.
 func (b *bins) joinBelow(floor int32) {
+	if bin, _ := b.at(0); bin >= floor {
+		return
+	}
 	var joined uint64
 	drop := 0
 	for ; drop < b.len(); drop++ {
@@ -116,16 +162,11 @@ func (b *bins) joinBelow(floor int32) {
 			break
 		}
 		joined = addCount(joined, n)
-		if n != 0 {
-			b.used--
-		}
-	}
-	if drop == 0 {
-		return
 	}
 	if len(b.dense) > 0 {
 		b.dense = slices.Delete(b.dense, 0, drop)
 		b.base += int32(drop)
+		b.known = 0
 	} else {
 		b.list = slices.Delete(b.list, 0, drop)
 	}
@@ -137,55 +178,40 @@ func (b *bins) joinBelow(floor int32) {
 func (b *bins) stretch(bin int32) bool {
 	lo, hi := min(b.base, bin), max(b.base+int32(len(b.dense))-1, bin)
 	span := int(hi-lo) + 1
-	if span > fillToSparse*(b.used+1) {
-		return false
+	if span > sparseSpan(b.known) {
+		b.known = b.used()
+		if span > sparseSpan(b.known) {
+			return false
+		}
 	}
+	n := len(b.dense)
+	b.dense = slices.Grow(b.dense, span-n)[:span]
+	clear(b.dense[n:])
 	if below := int(b.base - lo); below > 0 {
-		n := len(b.dense)
-		b.dense = slices.Grow(b.dense, below)[:n+below]
 		copy(b.dense[below:], b.dense[:n])
 		clear(b.dense[:below])
 		b.base = lo
 	}
-	if above := span - len(b.dense); above > 0 {
-		n := len(b.dense)
-		b.dense = slices.Grow(b.dense, above)[:n+above]
-		clear(b.dense[n:])
-	}
 	return true
 }
 
-func (b *bins) toDense(span int) {
-	b.base = b.list[0].bin
-	b.dense = slices.Grow(b.dense[:0], span)[:span]
-	clear(b.dense)
-	for _, c := range b.list {
-		b.dense[c.bin-b.base] = c.n
-	}
-	b.list = b.list[:0]
-}
-
-func (b *bins) toSparse() {
-	b.list = slices.Grow(b.list[:0], b.used+1)
-	for i, n := range b.dense {
-		if n != 0 {
-			b.list = append(b.list, binCount{b.base + int32(i), n})
-		}
-	}
-	b.dense = b.dense[:0]
-}
-
-// merge adds o to b.
-func (b *bins) merge(o *bins) {
+// merge adds o to b. roomy says that no count can overflow.
+func (b *bins) merge(o *bins, roomy bool) {
 	if o.empty() {
+		return
+	}
+	if b.empty() {
+		b.base, b.known = o.base, o.known
+		b.dense = append(b.dense, o.dense...)
+		b.list = append(b.list, o.list...)
 		return
 	}
 	// The highest bin first: it settles which bins are joined, and lets the
 	// array grow once.
 	last := o.len() - 1
 	b.add(o.at(last))
-	if low := o.base; len(o.dense) > 0 && len(b.dense) > 0 && b.top()-low < maxSpan && b.stretch(low) {
-		b.mergeDense(o.dense[:last], low)
+	if low := o.base; roomy && len(o.dense) > 0 && len(b.dense) > 0 && b.top()-low < maxSpan && b.stretch(low) {
+		addCounts(b.dense[low-b.base:], o.dense[:last])
 		return
 	}
 	for i := range last {
@@ -195,31 +221,28 @@ func (b *bins) merge(o *bins) {
 	}
 }
 
-// mergeDense adds counts of successive bins from low on, all of which the
-// array covers.
-func (b *bins) mergeDense(counts []uint64, low int32) {
-	into := b.dense[low-b.base:][:len(counts)]
+// addCounts adds counts to as many elements of into.
+func addCounts(into, counts []uint64) {
+	for len(counts) >= 4 && len(into) >= 4 {
+		into[0] += counts[0]
+		into[1] += counts[1]
+		into[2] += counts[2]
+		into[3] += counts[3]
+		into, counts = into[4:], counts[4:]
+	}
 	for i, n := range counts {
-		if n == 0 {
-			continue
-		}
-		if into[i] == 0 {
-			b.used++
-		}
-		into[i] = addCount(into[i], n)
+		into[i] += n
 	}
 }
 
-// size is the memory held, in bytes.
-func (b *bins) size() int { return 8*cap(b.dense) + 16*cap(b.list) }
-
 // equal reports whether b and o count the same.
 func (b *bins) equal(o *bins) bool {
-	if b.used != o.used {
+	used := b.used()
+	if used != o.used() {
 		return false
 	}
 	i, j := 0, 0
-	for range b.used {
+	for range used {
 		bin, n := b.next(&i)
 		obin, on := o.next(&j)
 		if bin != obin || n != on {
@@ -237,3 +260,6 @@ func (b *bins) next(i *int) (bin int32, n uint64) {
 	}
 	return bin, n
 }
+
+// size is the memory held, in bytes.
+func (b *bins) size() int { return 8*cap(b.dense) + 16*cap(b.list) }

@@ -17,11 +17,14 @@ var errMalformed = errors.New("malformed state")
 func appendUint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
 func appendInt(dst []byte, v int64) []byte   { return binary.AppendVarint(dst, v) }
 
-// appendFloat appends v in one to ten bytes. Whole numbers and short binary
-// fractions have zeros at the low end of their bits, so the bytes are reversed
-// before the varint drops leading zeros.
+// appendFloat appends v in one to nine bytes: how many bytes follow, and the
+// upper bytes of v without the zeros at their end, which whole numbers and
+// short binary fractions have many of.
 func appendFloat(dst []byte, v float64) []byte {
-	return binary.AppendUvarint(dst, bits.ReverseBytes64(math.Float64bits(v)))
+	b := math.Float64bits(v)
+	n := 8 - bits.TrailingZeros64(b)/8
+	dst = append(dst, byte(n))
+	return binary.BigEndian.AppendUint64(dst, b)[:len(dst)+n]
 }
 
 // appendExpiry appends a time that may be never, +Inf.
@@ -119,12 +122,31 @@ func (d *decoder) length(limit, elem int) int {
 
 // float reads a finite float64; -0 becomes 0.
 func (d *decoder) float() float64 {
-	v := math.Float64frombits(bits.ReverseBytes64(d.uint()))
+	v := d.bits()
 	if !finite(v) {
 		d.fail("a number is not finite")
 		return 0
 	}
 	return v + 0
+}
+
+// bits reads any float64.
+func (d *decoder) bits() float64 {
+	if len(d.src) == 0 || d.src[0] > 8 || len(d.src) <= int(d.src[0]) {
+		d.fail("a number is cut off or too long")
+		return 0
+	}
+	n := int(d.src[0])
+	var b uint64
+	if len(d.src) > 8 {
+		b = binary.BigEndian.Uint64(d.src[1:]) &^ (math.MaxUint64 >> (8 * n))
+	} else {
+		for i, c := range d.src[1 : 1+n] {
+			b |= uint64(c) << (56 - 8*i)
+		}
+	}
+	d.src = d.src[1+n:]
+	return math.Float64frombits(b)
 }
 
 // foldTime reads the latest time of a fold, 0 if there was none.
@@ -138,7 +160,7 @@ func (d *decoder) foldTime() float64 {
 
 // expiry reads a time that may be never, which is +Inf.
 func (d *decoder) expiry() float64 {
-	v := math.Float64frombits(bits.ReverseBytes64(d.uint()))
+	v := d.bits()
 	if math.IsNaN(v) || math.IsInf(v, -1) {
 		d.fail("an expiry is not a time")
 		return 0

@@ -70,6 +70,7 @@ func (s *counterGroup) addSecond(second int64, in *cell) {
 func (s *counterGroup) Merge(src state.State) {
 	o := src.(*counterGroup)
 	s.life.merge(&o.life, counterGroupExact)
+	s.life.release()
 	for i, g := range counterRings {
 		s.rings[i].merge(o.rings[i], g.size, mergeCells)
 	}
@@ -138,8 +139,10 @@ func appendKey(dst []byte, i int, key string) []byte {
 func (s *counterGroup) inWindow(i int, at float64) (total cell) {
 	window := s.rings[i].window(s.end(i, at), counterRings[i].size)
 	for j := range window {
-		total.merge(&window[j].v)
+		total.n = addCount(total.n, window[j].v.n)
+		total.total.addSum(window[j].v.total)
 	}
+	total.total = total.total.normal()
 	return total
 }
 

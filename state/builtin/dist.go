@@ -2,8 +2,9 @@ package builtin
 
 import (
 	"math"
+	"math/bits"
 	"slices"
-	"sync"
+	"sort"
 )
 
 // A dist is the distribution of a set of values: exact while there are few
@@ -67,14 +68,13 @@ func (d *dist) add(v float64, n uint64, limit int) {
 
 // find returns where v is, or belongs, among the runs.
 func (d *dist) find(v float64) (int, bool) {
-	lo, hi := 0, len(d.runs)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if d.runs[mid].value < v {
-			lo = mid + 1
-		} else {
-			hi = mid
+	lo, n := 0, len(d.runs)
+	for n > 0 { // without an unpredictable branch
+		half := int(uint(n+1) >> 1)
+		if d.runs[lo+half-1].value < v {
+			lo += half
 		}
+		n -= half
 	}
 	return lo, lo < len(d.runs) && d.runs[lo].value == v
 }
@@ -85,10 +85,29 @@ func (d *dist) toSketch() {
 	}
 	d.sketch.reset()
 	d.sketched = true
-	for _, r := range d.runs {
-		d.sketch.add(r.value, r.n)
-	}
+	d.sketch.load(d.runs)
 	d.runs = d.runs[:0]
+}
+
+// load adds ascending runs to an empty sketch.
+func (s *sketch) load(runs []run) {
+	if len(runs) == 0 {
+		return
+	}
+	s.min, s.max = runs[0].value, runs[len(runs)-1].value
+	low := sort.Search(len(runs), func(i int) bool { return runs[i].value > -minNormal })
+	for i := low - 1; i >= 0; i-- {
+		s.neg.push(binOf(-runs[i].value), runs[i].n)
+	}
+	for _, r := range runs[low:] {
+		if r.value < minNormal {
+			s.zero = addCount(s.zero, r.n)
+			continue
+		}
+		s.pos.push(binOf(r.value), r.n)
+	}
+	s.pos.settle()
+	s.neg.settle()
 }
 
 // merge adds o to d.
@@ -99,14 +118,23 @@ func (d *dist) merge(o *dist, limit int) {
 		if !d.sketched {
 			d.toSketch()
 		}
+		_, carry := bits.Add64(d.count, o.count, 0)
 		d.count = addCount(d.count, o.count)
-		d.sketch.merge(o.sketch)
+		d.sketch.merge(o.sketch, carry == 0)
 	case d.sketched || len(o.runs) <= 4:
 		for _, r := range o.runs {
 			d.add(r.value, r.n, limit)
 		}
 	default:
 		d.mergeRuns(o, limit)
+	}
+}
+
+// release frees the memory that a sketch no longer needs. It is for what is
+// merged into, which lives long; what is folded into is used again.
+func (d *dist) release() {
+	if d.sketched {
+		d.runs = nil
 	}
 }
 
@@ -191,117 +219,12 @@ func (s *sketch) add(v float64, n uint64) {
 	}
 }
 
-func (s *sketch) merge(o *sketch) {
+// merge adds o to s. roomy says that no count can overflow.
+func (s *sketch) merge(o *sketch, roomy bool) {
 	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
 	s.zero = addCount(s.zero, o.zero)
-	s.pos.merge(&o.pos)
-	s.neg.merge(&o.neg)
-}
-
-// percentiles are the ranks that the v1 API shows, as the float32s with which
-// the original computed its index.
-var percentiles = [7]float32{.25, .50, .75, .90, .95, .99, .999}
-
-// rankOf is the index, among count values in ascending order, of percentile p,
-// by the rule of the original: truncated, in float32 arithmetic.
-func rankOf(p float32, count uint64) uint64 {
-	if count == 0 {
-		return 0
-	}
-	r := float64(p * float32(count))
-	if r >= float64(count) {
-		return count - 1
-	}
-	return min(uint64(r), count-1)
-}
-
-// quantiles returns the values at percentiles, 0 for an empty dist.
-func (d *dist) quantiles() (q [7]float64) {
-	if d.count == 0 {
-		return q
-	}
-	w := rankWalk{q: &q, count: d.count}
-	if !d.sketched {
-		for _, r := range d.runs {
-			if w.pass(r.value, r.n) {
-				break
-			}
-		}
-		return q
-	}
-	d.sketch.walk(&w)
-	for i := range q {
-		switch rank := rankOf(percentiles[i], d.count); rank {
-		case 0:
-			q[i] = d.sketch.min
-		case d.count - 1:
-			q[i] = d.sketch.max
-		default:
-			q[i] = min(max(q[i], d.sketch.min), d.sketch.max)
-		}
-	}
-	return q
-}
-
-// walk passes the sketch's bins to w in ascending order of value.
-func (s *sketch) walk(w *rankWalk) {
-	for i := s.neg.len() - 1; i >= 0; i-- {
-		if bin, n := s.neg.at(i); n != 0 && w.pass(-valueOf(bin), n) {
-			return
-		}
-	}
-	if s.zero != 0 && w.pass(0, s.zero) {
-		return
-	}
-	for i := range s.pos.len() {
-		if bin, n := s.pos.at(i); n != 0 && w.pass(valueOf(bin), n) {
-			return
-		}
-	}
-}
-
-// A rankWalk fills in percentiles while values are passed to it in ascending
-// order.
-type rankWalk struct {
-	q     *[7]float64
-	count uint64 // of all values
-	seen  uint64
-	next  int
-}
-
-// pass takes n values v and reports whether all percentiles are known.
-func (w *rankWalk) pass(v float64, n uint64) bool {
-	w.seen = addCount(w.seen, n)
-	for w.next < len(w.q) && rankOf(percentiles[w.next], w.count) < w.seen {
-		w.q[w.next] = v
-		w.next++
-	}
-	return w.next == len(w.q)
-}
-
-// appendJSON appends the rendering of the v1 API.
-func (d *dist) appendJSON(dst []byte) []byte {
-	dst = append(dst, `{"count": `...)
-	dst = appendCount(dst, d.count)
-	dst = append(dst, `, "total": `...)
-	dst = appendFixed(dst, d.total.hi, 6)
-	dst = append(dst, `, "pct": [`...)
-	for i, v := range d.quantiles() {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		dst = appendFixed(dst, v, 2)
-	}
-	return append(dst, "]}"...)
-}
-
-// scratch recycles the dists in which renders and encodings merge buckets.
-var scratch = sync.Pool{New: func() any { return new(dist) }}
-
-func newScratch() *dist {
-	d := scratch.Get().(*dist)
-	d.reset()
-	return d
+	s.pos.merge(&o.pos, roomy)
+	s.neg.merge(&o.neg, roomy)
 }
 
 // equal reports whether d and o are the same, totals to the last bit.

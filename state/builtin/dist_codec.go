@@ -101,7 +101,7 @@ func (d *dist) decodeSketch(r *decoder, limit int) {
 }
 
 func (b *bins) append(dst []byte) []byte {
-	dst = appendUint(dst, uint64(b.used))
+	dst = appendUint(dst, uint64(b.used()))
 	var above int32
 	for i := b.len() - 1; i >= 0; i-- {
 		bin, n := b.at(i)
@@ -147,9 +147,7 @@ func (b *bins) decode(r *decoder) (total uint64) {
 		total = addCount(total, count)
 	}
 	slices.Reverse(list)
-	b.list, b.used = list, n
-	if span := int(top-bin) + 1; span <= fillToDense*n {
-		b.toDense(span)
-	}
+	b.list = list
+	b.settle()
 	return total
 }

@@ -10,17 +10,15 @@ import (
 // false as 1 or 0, or the first element of a list of which the same holds. It
 // is never -0. A reason that is not empty says why there is none.
 func number(e *state.Event) (float64, state.Reason) {
-	if e.Number {
-		if !finite(e.Value) || !finite(e.Time) {
-			return 0, state.ReasonNotFinite
-		}
+	if e.Number && finite(e.Value) && finite(e.Time) {
 		return e.Value + 0, ""
 	}
 	return numberOfJSON(e)
 }
 
+// numberOfJSON is number for what is not simply a good number.
 func numberOfJSON(e *state.Event) (float64, state.Reason) {
-	if !finite(e.Time) {
+	if !finite(e.Time) || e.Number {
 		return 0, state.ReasonNotFinite
 	}
 	var buf [64]byte

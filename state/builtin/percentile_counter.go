@@ -38,6 +38,7 @@ func (s *percentileCounter) Fold(_ float64, b *state.Bundle, refuse func(int, st
 
 func (s *percentileCounter) Merge(src state.State) {
 	s.life.merge(&src.(*percentileCounter).life, percentileCounterExact)
+	s.life.release()
 }
 
 func (s *percentileCounter) N() uint64 { return s.life.count }

@@ -33,7 +33,10 @@ type percentileGroup struct {
 	rings [3]ring[dist, *dist]
 }
 
-func mergeDists(dst, src *dist) { dst.merge(src, percentileGroupExact) }
+func mergeDists(dst, src *dist) {
+	dst.merge(src, percentileGroupExact)
+	dst.release()
+}
 
 func (s *percentileGroup) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var in run15
@@ -147,7 +150,7 @@ func appendUnion(dst []byte, window ring[dist, *dist]) []byte {
 	union := newScratch()
 	defer scratch.Put(union)
 	for i := range window {
-		mergeDists(union, &window[i].v)
+		union.merge(&window[i].v, percentileGroupExact)
 	}
 	return union.appendJSON(dst)
 }
@@ -195,7 +198,7 @@ func coarserDists(fine, coarse ring[dist, *dist], ratio int64) bool {
 	for i := range coarse {
 		union.reset()
 		for len(fine) > 0 && floorDiv(fine[0].id, ratio) == coarse[i].id {
-			mergeDists(union, &fine[0].v)
+			union.merge(&fine[0].v, percentileGroupExact)
 			fine = fine[1:]
 		}
 		if !union.equal(&coarse[i].v) {

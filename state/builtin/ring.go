@@ -91,6 +91,14 @@ func (r *ring[T, P]) dropBefore(first int64) {
 
 // merge adds the buckets of o to r with add.
 func (r *ring[T, P]) merge(o ring[T, P], size int64, add func(dst, src P)) {
+	if len(o) <= 4 {
+		for i := range o {
+			if dst := r.at(o[i].id, size); dst != nil {
+				add(dst, &o[i].v)
+			}
+		}
+		return
+	}
 	next := 0 // where in r the next id probably is: both are in order
 	for i := range o {
 		src := &o[i]
@@ -110,14 +118,18 @@ func (r *ring[T, P]) merge(o ring[T, P], size int64, add func(dst, src P)) {
 
 // window returns the buckets with ids in (end-n, end].
 func (r ring[T, P]) window(end, n int64) ring[T, P] {
-	lo, hi := len(r), len(r)
-	for lo > 0 && r[lo-1].id > end-n {
-		lo--
-		if r[lo].id > end {
-			hi--
-		}
+	if len(r) > 0 && r.newest() > end {
+		r = r[:r.after(end)]
 	}
-	return r[lo:hi]
+	if len(r) > 0 && r[0].id <= end-n {
+		r = r[r.after(end-n):]
+	}
+	return r
+}
+
+// after returns the index of the first bucket after id.
+func (r ring[T, P]) after(id int64) int {
+	return sort.Search(len(r), func(i int) bool { return r[i].id > id })
 }
 
 // clamp moves the buckets after limit into the bucket of limit.
@@ -126,7 +138,7 @@ func (r *ring[T, P]) clamp(limit, size int64, add func(dst, src P)) {
 	if len(b) == 0 || b.newest() <= limit {
 		return
 	}
-	first := sort.Search(len(b), func(i int) bool { return b[i].id > limit })
+	first := b.after(limit)
 	if first > 0 && b[first-1].id == limit {
 		first--
 	}

@@ -27,8 +27,12 @@ func (s *sum) add(x float64) {
 func (s *sum) addProduct(x float64, n uint64) {
 	if n == 1 {
 		s.add(x)
-		return
+	} else {
+		s.addManyTimes(x, n)
 	}
+}
+
+func (s *sum) addManyTimes(x float64, n uint64) {
 	// n as two floats, each exact, and each product with its rounding error.
 	for _, f := range [2]float64{float64(n &^ 0xffffffff), float64(n & 0xffffffff)} {
 		p := float64(x * f) // the conversion forbids fusing it with what follows
@@ -48,6 +52,13 @@ func (s sum) normal() sum {
 	}
 	hi, lo := twoSum(s.hi, s.lo)
 	return sum{hi, lo}.saturated()
+}
+
+// addSum adds a normal sum like add adds a value: the result must be made
+// normal in the end.
+func (s *sum) addSum(o sum) {
+	s.add(o.hi)
+	s.lo += o.lo
 }
 
 // merge adds the normal sum o to the normal sum s.

@@ -217,6 +217,9 @@ func (p *valueParser) number(dst []byte) ([]byte, error) {
 	if whole {
 		return p.whole(dst, token)
 	}
+	if isShortest(token) {
+		return append(dst, token...), nil
+	}
 	f, err := strconv.ParseFloat(string(token), 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange) && !finite(f):
@@ -225,6 +228,23 @@ func (p *valueParser) number(dst []byte) ([]byte, error) {
 		return dst, errNotJSON
 	}
 	return appendRepr(dst, f), nil
+}
+
+// isShortest reports whether a number is certainly written in the shortest way
+// that reads back: at most 15 digits, not below 1, no zeros at the ends.
+func isShortest(token []byte) bool {
+	whole, fraction, _ := bytes.Cut(bytes.TrimPrefix(token, []byte("-")), []byte("."))
+	return onlyDigits(whole) && onlyDigits(fraction) && len(whole)+len(fraction) <= 15 &&
+		whole[0] != '0' && (len(fraction) == 1 || fraction[len(fraction)-1] != '0')
+}
+
+func onlyDigits(s []byte) bool {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(s) > 0
 }
 
 // whole appends an integer: its digits without a plus or leading zeros.
