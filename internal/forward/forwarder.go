@@ -63,6 +63,7 @@ type Forwarder struct {
 	o       Options
 	log     *spool.Log
 	started time.Time
+	clock   func() time.Duration // since started
 
 	wake     chan struct{} // the spool went from empty to non-empty, or Close was called
 	answers  chan answer   // of the request in flight
@@ -89,6 +90,17 @@ type Forwarder struct {
 // Open opens the spool in dir and begins to forward what it holds. Its Notify
 // option is used by the Forwarder.
 func Open(fs vfs.FS, dir string, so spool.Options, o Options) (*Forwarder, error) {
+	started := time.Now()
+	f, err := prepare(fs, dir, so, o, func() time.Duration { return time.Since(started) })
+	if err != nil {
+		return nil, err
+	}
+	go f.run()
+	return f, nil
+}
+
+// prepare opens the spool and leaves it to the caller to run the loop.
+func prepare(fs vfs.FS, dir string, so spool.Options, o Options, clock func() time.Duration) (*Forwarder, error) {
 	o.setDefaults()
 	p, err := newPicker(o.Servers, o.BackoffMin, o.BackoffMax, mrand.Float64)
 	if err != nil {
@@ -97,7 +109,7 @@ func Open(fs vfs.FS, dir string, so spool.Options, o Options) (*Forwarder, error
 	var token store.Token
 	_, _ = rand.Read(token[:]) // never fails
 	f := &Forwarder{
-		o: o, picker: p, m: NewMachine(o.Config, token), started: time.Now(),
+		o: o, picker: p, m: NewMachine(o.Config, token), started: time.Now(), clock: clock,
 		wake: make(chan struct{}, 1), answers: make(chan answer, 1), stopped: make(chan struct{}),
 		bodies: make(map[store.Digest][]byte),
 	}
@@ -110,7 +122,6 @@ func Open(fs vfs.FS, dir string, so spool.Options, o Options) (*Forwarder, error
 	}
 	f.m.Start(f.now())
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	go f.run()
 	return f, nil
 }
 
@@ -142,7 +153,7 @@ func (f *Forwarder) Close(ctx context.Context) error {
 	return f.closeErr
 }
 
-func (f *Forwarder) now() time.Duration { return time.Since(f.started) }
+func (f *Forwarder) now() time.Duration { return f.clock() }
 
 func (f *Forwarder) poke() {
 	select {

@@ -51,9 +51,28 @@ func work(fs vfs.FS, o Options) (acked, tried []string, err error) {
 				_ = l.Write([]byte(b), Record{Source: uint32(i), Kind: KindSource})
 			}
 		}
+		if life == 1 {
+			if err := scannedTwice(l); err != nil {
+				return acked, tried, err
+			}
+		}
 		_ = l.Close()
 	}
 	return acked, tried, nil
+}
+
+// scannedTwice reads the log back while it is open.
+func scannedTwice(l *Log) error {
+	last := uint64(0)
+	var bad error
+	err := l.Scan(0, ^uint64(0), func(r Record) bool {
+		if r.LSN <= last {
+			bad = fmt.Errorf("record %d comes after %d", r.LSN, last)
+		}
+		last = r.LSN
+		return bad == nil
+	})
+	return errors.Join(err, bad)
 }
 
 // survived checks that all acknowledged records are there, in order, nothing
@@ -150,7 +169,10 @@ func TestFailedOperations(t *testing.T) {
 					}
 					return nil
 				}}
-				acked, tried, _ := work(errorfs.Wrap(mem, inj), Options{})
+				acked, tried, err := work(errorfs.Wrap(mem, inj), Options{})
+				if err != nil && !errors.Is(err, fault) {
+					t.Fatal(err)
+				}
 				what := fmt.Sprintf("%s at operation %d, %d times", name, at, times)
 				survived(t, what, mem.CrashClone(vfs.CrashCloneCfg{}), acked, tried)
 			}

@@ -30,7 +30,7 @@ func (l *Log) Scan(from, to uint64, visit func(Record) bool) error {
 	for i := range todo {
 		more, err := l.scanSegment(&todo[i], from, to, visit)
 		if err != nil {
-			return fmt.Errorf("read segment %s: %w", segmentName(todo[i].number), err)
+			return fmt.Errorf("read segment %s: %w", todo[i].name(), err)
 		}
 		if !more {
 			break
@@ -40,7 +40,7 @@ func (l *Log) Scan(from, to uint64, visit func(Record) bool) error {
 }
 
 func (l *Log) scanSegment(seg *segment, from, to uint64, visit func(Record) bool) (more bool, err error) {
-	f, err := l.fs.Open(l.path(segmentName(seg.number)))
+	f, err := l.fs.Open(l.path(seg.name()))
 	if err != nil {
 		return false, err
 	}
@@ -75,7 +75,7 @@ func (l *Log) Release(before uint64) error {
 		before = min(before, l.runs[0].First)
 	}
 	for len(l.segments) > 1 && l.segments[0].end <= before && l.segments[1].named {
-		name := segmentName(l.segments[0].number)
+		name := l.segments[0].name()
 		if err := l.fs.Remove(l.path(name)); err != nil && !oserror.IsNotExist(err) {
 			return fmt.Errorf("remove %s: %w", name, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -285,11 +286,15 @@ func (l *Log) writeAgain() error {
 	from := seg.name()
 	seg.temporary = false
 	if err := l.fs.Rename(l.path(from), l.path(seg.name())); err != nil {
+		_ = l.fs.Remove(l.path(seg.name())) // in case it was renamed all the same
 		seg.temporary = true
 		return fmt.Errorf("rename %s: %w", from, err)
 	}
 	if err := l.sync(); err != nil {
 		return err
+	}
+	for _, s := range l.segments[:len(l.segments)-1] {
+		s.end = min(s.end, seg.first) // the rest of it is here now
 	}
 	l.synced()
 	return nil
@@ -325,12 +330,17 @@ func (l *Log) abandon(why error) {
 	l.file.Close() // its contents are unknown already
 	l.file = nil
 	seg.end = l.durable
-	if seg.end <= seg.first {
-		l.segments = l.segments[:len(l.segments)-1]
-		if err := l.fs.Remove(l.path(seg.name())); err != nil {
-			l.o.Logger.Warn("spool: remove empty segment", "segment", seg.name(), "err", err)
-		}
+	if seg.end > seg.first {
+		return
 	}
+	if err := l.fs.Remove(l.path(seg.name())); err != nil && !oserror.IsNotExist(err) {
+		// It stays in the list: if it outlived the segments that replace it,
+		// what it holds would count again.
+		l.o.Logger.Warn("spool: remove empty segment", "segment", seg.name(), "err", err)
+		seg.end = seg.first
+		return
+	}
+	l.segments = l.segments[:len(l.segments)-1]
 }
 
 // classify turns an I/O error into one of the package's.
