@@ -1,0 +1,126 @@
+package builtin_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tabaproject/taba/state"
+	"github.com/tabaproject/taba/state/builtin"
+)
+
+var update = flag.Bool("update", false, "write the golden files of a version that has none")
+
+// currentVersion is the version that Append writes.
+const currentVersion = "v1"
+
+// goldenStates returns the States in the golden files, by name. They must never
+// change: add further ones instead, with a new version.
+func goldenStates() map[string]state.State {
+	states := map[string]state.State{}
+	for _, h := range builtin.Handlers() {
+		typ := h.Type()
+		states[typ+"-zero"] = h.New()
+
+		one := h.New()
+		one.Fold(t0, bundleOf(typ, 1, t0), nil)
+		states[typ+"-one"] = one
+
+		few := h.New()
+		for i, payloads := range [][]string{{"5", `"x"`, "[2.5]"}, {"-1e3", "0", "1e-9"}, {`["v", 1395957900.5]`, `["w", "never"]`, `["u", null]`}} {
+			b := &state.Bundle{Tab: "tab", Client: string(rune('a' + i))}
+			for j, p := range payloads {
+				b.Events = append(b.Events, state.Event{Time: t0 - float64(700*i+j), JSON: []byte(p), Weight: uint64(j)})
+			}
+			few.Fold(t0+float64(i), b, func(int, state.Reason) {})
+		}
+		states[typ+"-few"] = few
+
+		many := busy(h)
+		many.Clamp(t0 - 10)
+		states[typ+"-day"] = many
+	}
+	return states
+}
+
+// Encodings of every version that was ever released decode for ever, to States
+// that render what they rendered then. Of the current version, Append still
+// writes the same bytes.
+func TestGolden(t *testing.T) {
+	dir := filepath.Join("testdata", "golden")
+	if *update {
+		writeGolden(t, filepath.Join(dir, currentVersion))
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*.bin"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	states := goldenStates()
+	seen := 0
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".bin")
+		typ, _, _ := strings.Cut(name, "-")
+		h, ok := builtin.Registry().Lookup(typ)
+		if !ok {
+			t.Fatalf("%s: Type %q is not registered", file, typ)
+		}
+		src := readFile(t, file)
+		s := h.New()
+		if err := s.Decode(src); err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		got := s.Render(nil, t0, state.Detailed)
+		if want := readFile(t, strings.TrimSuffix(file, ".bin")+".json"); !bytes.Equal(got, want) {
+			t.Errorf("%s renders\n%s\nwant\n%s", file, got, want)
+		}
+		if filepath.Base(filepath.Dir(file)) != currentVersion {
+			continue
+		}
+		seen++
+		if !bytes.Equal(s.Append(nil), src) {
+			t.Errorf("%s: the encoding of what it decodes to differs", file)
+		}
+		if !bytes.Equal(states[name].Append(nil), src) {
+			t.Errorf("%s: the same events no longer encode to the same bytes; that needs a new version", file)
+		}
+	}
+	if seen != len(states) {
+		t.Errorf("%d golden files of %s, want %d", seen, currentVersion, len(states))
+	}
+}
+
+// writeGolden writes the files of a version. Those of a released version are
+// never written again, so it refuses if the directory exists.
+func writeGolden(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatalf("golden files are written once: %v", err)
+	}
+	for name, s := range goldenStates() {
+		writeFile(t, filepath.Join(dir, name+".bin"), s.Append(nil))
+		writeFile(t, filepath.Join(dir, name+".json"), s.Render(nil, t0, state.Detailed))
+	}
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func writeFile(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
