@@ -93,6 +93,7 @@ func (s *shard) link(m *material, kinds []*kind, found []*hot) bool {
 		if c == nil {
 			continue
 		}
+		c.within = 0 // the shard may be behind m and come to that entry again
 		h := &hot{shard: s, kind: k, detail: m.detail, content: c}
 		found[i] = h
 		bytes += c.size

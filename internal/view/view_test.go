@@ -315,6 +315,19 @@ func TestLogMovesWhileColdTabsAreRead(t *testing.T) {
 	check(t, "warm", tabs(t, v, Request{}), "a=15/4")
 }
 
+func TestColdTabsAreReadFurtherThanTheLogWasFollowed(t *testing.T) {
+	st := newFakeStore(1)
+	v := New(st, testRegistry(t), Options{})
+	st.append(event{tab: "a", client: "x", value: 1})
+	must(t, v.CatchUp(t.Context()))
+	st.onLoad = func(int, store.LoadRequest) { // after the catch-up, before the records
+		st.onLoad = nil
+		st.append(event{tab: "a", client: "x", value: 2})
+	}
+	check(t, "ahead", tabs(t, v, Request{}), "a=3/2")
+	check(t, "nothing counts twice", tabs(t, v, Request{}), "a=3/2")
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
