@@ -228,6 +228,9 @@ func (l *lane) seal(ctx context.Context, acc *fold.Accumulator) (store.Part, err
 	}
 	body, events := acc.EncodeAll(l.own.body[:0])
 	l.own.body = body
+	if cap(body) > largestSpare {
+		l.own.body = nil
+	}
 	return l.own.next(l.vb, body, events), nil
 }
 

@@ -5,18 +5,26 @@ import "sync/atomic"
 // Budget bounds the bytes that all requests in flight hold together. It is
 // safe for concurrent use and may be shared by several Handlers.
 type Budget struct {
-	max  int64
+	max  atomic.Int64
 	used atomic.Int64
 }
 
 // NewBudget returns a Budget of max bytes.
-func NewBudget(max int64) *Budget { return &Budget{max: max} }
+func NewBudget(max int64) *Budget {
+	b := &Budget{}
+	b.SetMax(max)
+	return b
+}
+
+// SetMax changes the bytes that may be held from here on. What is held already
+// stays.
+func (b *Budget) SetMax(max int64) { b.max.Store(max) }
 
 // Used returns the bytes held now.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
 // Max returns the bytes that may be held.
-func (b *Budget) Max() int64 { return b.max }
+func (b *Budget) Max() int64 { return b.max.Load() }
 
 // lease is one request's share of a Budget.
 type lease struct {
@@ -28,7 +36,7 @@ type lease struct {
 // if there is no room to grow.
 func (l *lease) hold(n int64) bool {
 	grow := n - l.held
-	if l.of.used.Add(grow) > l.of.max && grow > 0 {
+	if l.of.used.Add(grow) > l.of.max.Load() && grow > 0 {
 		l.of.used.Add(-grow)
 		return false
 	}

@@ -1,0 +1,184 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/tabaproject/taba/internal/commit"
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/forward"
+	"github.com/tabaproject/taba/internal/ingest"
+	"github.com/tabaproject/taba/internal/spool"
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state/builtin"
+)
+
+// RunAgent runs an agent until ctx ends; then it drains: new requests are
+// refused, what it acknowledged is forwarded as far as DrainTimeout allows.
+// The rest stays in the spool for the next start.
+func RunAgent(ctx context.Context, cfg AgentConfig, opts Options) error {
+	a, err := newAgent(cfg, opts.withDefaults())
+	if err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// agent is the wiring of one agent, from the spool outwards.
+type agent struct {
+	cfg       AgentConfig
+	opts      Options
+	forwarder *forward.Forwarder
+	committer *commit.Agent
+	types     *learnedTypes
+	counts    *ingest.Metrics
+	budget    *ingest.Budget
+	front     *front
+	started   time.Time
+}
+
+func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	counts := ingest.NewMetrics()
+	auth, err := ingest.NewAuth(cfg.TokensFile, counts)
+	if err != nil {
+		return nil, err
+	}
+	reg := builtin.Registry()
+	forwarder, err := openForwarder(cfg, opts, fold.New(reg))
+	if err != nil {
+		return nil, err
+	}
+	a := &agent{
+		cfg: cfg, opts: opts, forwarder: forwarder, counts: counts, started: time.Now(),
+		types:  &learnedTypes{byName: map[store.TabName]string{}},
+		budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
+	}
+	a.committer = commit.NewAgent(forwarder, reg)
+	a.front = newFront(opts, auth, a.healthy)
+	o := ingestOptions(cfg.Limits, opts)
+	o.Agent, o.Metrics, o.Budget = true, counts, a.budget
+	a.front.handle("/post", ingest.Write, ingest.New(reg, learning{a}, a.types, o))
+	a.front.handle("/status", ingest.Read, getOnly(a.status))
+	a.front.handle("/", 0, http.HandlerFunc(ingest.NotFound))
+	a.front.metrics = append(a.front.metrics, counts.WritePrometheus, a.writeMetrics)
+	return a, nil
+}
+
+func openForwarder(cfg AgentConfig, opts Options, acc *fold.Accumulator) (*forward.Forwarder, error) {
+	so := spool.Options{QuotaBytes: int64(cfg.SpoolQuota), Sync: syncPolicies[cfg.Sync], Logger: opts.Logger}
+	f, err := forward.Open(spool.Default, cfg.Spool, so, forward.Options{
+		Servers:   cfg.Servers,
+		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token}),
+		Fold:      acc,
+		Config:    forward.Config{Retain: cfg.RetainFor, RetainBytes: int64(cfg.RetainBytes)},
+		Logger:    opts.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the spool in %s: %w", cfg.Spool, err)
+	}
+	return f, nil
+}
+
+var syncPolicies = map[string]spool.Sync{"always": spool.Always, "interval": spool.Interval, "never": spool.Never}
+
+// run serves until ctx ends and stops in the direction of the data: refuse at
+// the door, commit to the spool, forward, close the spool.
+func (a *agent) run(ctx context.Context) error {
+	err := a.front.serve(ctx, listener{
+		addr: a.cfg.Listen, cert: a.cfg.TLSCert, key: a.cfg.TLSKey,
+		limits: a.cfg.Limits, drain: a.cfg.DrainTimeout,
+	})
+	a.committer.Stop()
+	deadline, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout)
+	defer cancel()
+	return errors.Join(err, a.close(deadline))
+}
+
+func (a *agent) close(ctx context.Context) error {
+	err := a.forwarder.Close(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.opts.Logger.Warn("stopped before everything was forwarded; the spool keeps it for the next start",
+			"spool", a.cfg.Spool, "records", a.forwarder.Status().Backlog)
+		return nil
+	}
+	return err
+}
+
+// learning commits and remembers the Types of what was committed.
+type learning struct{ a *agent }
+
+func (l learning) Commit(ctx context.Context, acc *fold.Accumulator) error {
+	l.a.types.learn(acc)
+	return l.a.committer.Commit(ctx, acc)
+}
+
+// healthy reports whether the spool takes records. A server that is away does
+// not make an agent unready: that is what the spool is for.
+func (a *agent) healthy() error { return a.forwarder.Status().Spool.Err }
+
+// status is always text, as the original's agent answered.
+func (a *agent) status(w http.ResponseWriter, _ *http.Request) {
+	st := a.forwarder.Status()
+	var b bytes.Buffer
+	line := func(key, format string, args ...any) {
+		fmt.Fprintf(&b, "%-18s %s\n", key+":", fmt.Sprintf(format, args...))
+	}
+	line("Up", "%s", time.Since(a.started).Round(time.Second))
+	line("Server", "%s", st.Server)
+	line("Source", "%s", orNone(st.Source))
+	line("Events posted", "%d", a.counts.Events.Get())
+	line("Backlog", "%d events in %d records, %d bytes, oldest %s", st.BacklogEvents, st.Backlog, st.BacklogBytes, st.Oldest.Round(time.Millisecond))
+	line("In flight", "%d batches, %d bytes", st.InFlight, st.InFlightBytes)
+	line("Retained", "%d batches, %d bytes", st.Retained, st.RetainedBytes)
+	line("Parts", "%d sent, %d acknowledged, %d sent again", st.Counts.Sent, st.Counts.Acked, st.Counts.Resent)
+	line("Quarantined", "%d sources (%d forks, %d too old)", st.Counts.Quarantined, st.Counts.Forks, st.Counts.Gone)
+	line("Spool", "%d bytes of %d in %d segments", st.Spool.Bytes, int64(a.cfg.SpoolQuota), st.Spool.Segments)
+	line("Damage", "%d places, %d bytes of torn tails cut", len(st.Spool.Damaged), st.Spool.CutBytes)
+	line("Last error", "%s", orNone(st.LastError))
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func (a *agent) writeMetrics(w io.Writer) {
+	st := a.forwarder.Status()
+	gauge := func(name string, v float64) { metrics.WriteGaugeFloat64(w, name, v) }
+	gauge("taba_budget_used_bytes", float64(a.budget.Used()))
+	gauge("taba_budget_max_bytes", float64(a.budget.Max()))
+	gauge("taba_agent_backlog_records", float64(st.Backlog))
+	gauge("taba_agent_backlog_bytes", float64(st.BacklogBytes))
+	gauge("taba_agent_backlog_events", float64(st.BacklogEvents))
+	gauge("taba_agent_oldest_record_seconds", st.Oldest.Seconds())
+	gauge("taba_agent_in_flight_bytes", float64(st.InFlightBytes))
+	gauge("taba_agent_retained_bytes", float64(st.RetainedBytes))
+	gauge("taba_spool_bytes", float64(st.Spool.Bytes))
+	gauge("taba_spool_quarantine_bytes", float64(st.Spool.QuarantineBytes))
+	gauge("taba_spool_damaged_places", float64(len(st.Spool.Damaged)))
+	counter := func(name string, v uint64) { metrics.WriteCounterUint64(w, name, v) }
+	counter("taba_agent_batches_sealed_total", st.Counts.Sealed)
+	counter("taba_agent_parts_sent_total", st.Counts.Sent)
+	counter("taba_agent_parts_acknowledged_total", st.Counts.Acked)
+	counter("taba_agent_parts_resent_total", st.Counts.Resent)
+	counter("taba_agent_parts_refused_total", st.Counts.Refused)
+	counter("taba_agent_sources_quarantined_total", st.Counts.Quarantined)
+	counter("taba_agent_forks_total", st.Counts.Forks)
+	counter("taba_agent_sources_gone_total", st.Counts.Gone)
+	counter("taba_spool_syncs_total", st.Spool.Syncs)
+	counter("taba_spool_failures_total", st.Spool.Failures)
+}

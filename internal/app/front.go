@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/tabaproject/taba/internal/ingest"
+)
+
+// Options are what a process needs besides its configuration.
+type Options struct {
+	Version string
+	Logger  *slog.Logger      // nil: slog.Default
+	Ready   func(addr string) // called once, when requests are served; may be nil
+	Now     func() time.Time  // nil: time.Now
+
+	instant bool // in tests that set the clock: nothing takes any time
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Ready == nil {
+		o.Ready = func(string) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// front is the HTTP side that agents and servers have in common: listener,
+// TLS, who may, health, metrics, draining.
+type front struct {
+	opts    Options
+	auth    *ingest.Auth
+	mux     *http.ServeMux
+	metrics []func(io.Writer)
+	health  func() error // nil while the process can do its work
+	drains  atomic.Bool
+}
+
+func newFront(opts Options, auth *ingest.Auth, health func() error) *front {
+	f := &front{opts: opts, auth: auth, mux: http.NewServeMux(), health: health}
+	f.open("/healthz", f.healthz)
+	f.open("/-/healthy", f.healthz)
+	f.open("/readyz", f.readyz)
+	f.open("/-/ready", f.readyz)
+	f.open("/version", f.version)
+	f.handle("/metrics", ingest.Read, getOnly(f.serveMetrics))
+	return f
+}
+
+// handle serves a route to those who hold a token of the scope; 0 means
+// everybody.
+func (f *front) handle(pattern string, scope ingest.Scope, h http.Handler) {
+	if scope != 0 {
+		h = f.auth.Require(scope, h)
+	}
+	f.mux.Handle(pattern, h)
+}
+
+// open serves a route to everybody: probes hold no tokens.
+func (f *front) open(pattern string, h http.HandlerFunc) { f.handle(pattern, 0, getOnly(h)) }
+
+func getOnly(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			ingest.WriteError(w, r, http.StatusMethodNotAllowed, "Method not allowed.")
+			return
+		}
+		h(w, r)
+	}
+}
+
+func (f *front) healthz(w http.ResponseWriter, _ *http.Request) { say(w, "ok") }
+
+func (f *front) readyz(w http.ResponseWriter, r *http.Request) {
+	if f.drains.Load() {
+		ingest.WriteError(w, r, http.StatusServiceUnavailable, "Draining: the process is stopping.")
+		return
+	}
+	if err := f.health(); err != nil {
+		ingest.WriteError(w, r, http.StatusServiceUnavailable, "Not ready: "+err.Error())
+		return
+	}
+	say(w, "ok")
+}
+
+func (f *front) version(w http.ResponseWriter, _ *http.Request) { say(w, f.opts.Version) }
+
+func say(w http.ResponseWriter, line string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintln(w, line)
+}
+
+// serveMetrics writes what every part of the process counts.
+func (f *front) serveMetrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	for _, write := range f.metrics {
+		write(w)
+	}
+	metrics.WriteProcessMetrics(w)
+}
+
+// listener says where and how a process listens and how long it may drain.
+type listener struct {
+	addr, cert, key string
+	limits          Limits
+	drain           time.Duration
+}
+
+// serve serves until ctx ends, then refuses new requests and waits for those
+// in progress.
+func (f *front) serve(ctx context.Context, l listener) error {
+	ln, err := net.Listen("tcp", l.addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", l.addr, err)
+	}
+	if l.cert != "" {
+		pair, err := tls.LoadX509KeyPair(l.cert, l.key)
+		if err != nil {
+			_ = ln.Close()
+			return fmt.Errorf("load tls_cert %s and tls_key %s: %w", l.cert, l.key, err)
+		}
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	srv := ingest.NewServer(f.mux, ingest.ServerOptions{
+		ReadHeaderTimeout: l.limits.HeaderTimeout,
+		ReadTimeout:       l.limits.ReadTimeout,
+		WriteTimeout:      l.limits.WriteTimeout,
+		IdleTimeout:       l.limits.IdleTimeout,
+	})
+	srv.ErrorLog = slog.NewLogLogger(f.opts.Logger.Handler(), slog.LevelDebug)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	f.opts.Ready(ln.Addr().String())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %s: %w", l.addr, err)
+	case <-ctx.Done():
+	}
+	return f.shut(srv, l.drain)
+}
+
+func (f *front) shut(srv *http.Server, drain time.Duration) error {
+	f.drains.Store(true)
+	f.opts.Logger.Info("draining", "at most", drain)
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	err := srv.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.opts.Logger.Warn("requests were still in progress after drain_timeout; they were not acknowledged", "drain_timeout", drain)
+		return srv.Close()
+	}
+	return err
+}

@@ -1,0 +1,261 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/tabaproject/taba/internal/commit"
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/ingest"
+	"github.com/tabaproject/taba/internal/query"
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/pebblestore"
+	"github.com/tabaproject/taba/internal/view"
+	"github.com/tabaproject/taba/internal/wire"
+	"github.com/tabaproject/taba/state"
+	"github.com/tabaproject/taba/state/builtin"
+)
+
+// RunServer runs a server until ctx ends; then it drains: new requests are
+// refused, those in progress are committed and answered, the store is closed.
+func RunServer(ctx context.Context, cfg ServerConfig, opts Options) error {
+	s, err := newServer(cfg, opts.withDefaults())
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// server is the wiring of one server, from the store outwards.
+type server struct {
+	cfg       ServerConfig
+	opts      Options
+	store     store.Store
+	view      *view.View
+	compactor *view.Compactor
+	committer *commit.Server
+	counts    *ingest.Metrics
+	budget    *ingest.Budget
+	query     *query.Handler
+	front     *front
+	latency   Latency
+	failure   atomic.Pointer[error] // of the last commit; nil once one succeeded
+}
+
+func newServer(cfg ServerConfig, opts Options) (*server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	counts := ingest.NewMetrics()
+	auth, err := ingest.NewAuth(cfg.TokensFile, counts)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: cfg, opts: opts, store: st, counts: counts, budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes))}
+	s.wire(builtin.Registry(), auth)
+	return s, nil
+}
+
+func openStore(cfg ServerConfig, opts Options) (store.Store, error) {
+	if cfg.Store == "memory" {
+		return store.NewMem(store.MemOptions{Now: opts.Now}), nil
+	}
+	st, err := pebblestore.Open(pebblestore.Options{Dir: cfg.Data, Logger: opts.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", cfg.Data, err)
+	}
+	return st, nil
+}
+
+// wire builds every stage on the one before it: the store, what reads it, what
+// writes it, the doors.
+func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
+	log := s.opts.Logger
+	s.view = view.New(s.store, reg, view.Options{Budget: int64(s.cfg.ViewBudget), Log: log})
+	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Log: log})
+	s.committer = commit.NewServer(commit.ServerOptions{
+		Store: s.store, Registry: reg, Now: s.opts.Now,
+		Committed: func(int) { s.compactor.Kick() },
+	})
+	s.query = query.New(query.Options{
+		View: s.view, Compactor: s.compactor, Now: s.opts.Now, Latency: s.lag,
+		Name: serverName(s.cfg), Roles: []string{"fe", "be", "ctrl"}, Log: log,
+	})
+	s.front = newFront(s.opts, auth, s.healthy)
+	s.routes(reg)
+	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.writeMetrics)
+}
+
+func (s *server) routes(reg *state.Registry) {
+	o := ingestOptions(s.cfg.Limits, s.opts)
+	o.Metrics, o.Budget = s.counts, s.budget
+	post := ingest.New(reg, timed{s}, s.view, o)
+	s.front.handle("/post", ingest.Write, post)
+	s.front.handle("/post_zip", ingest.Write, post)
+	batches := ingest.NewBatches(s.store, s.committer, reg, o)
+	for _, path := range []string{"/v2/batch", "/v2/source/open", "/v2/source/close", "/v2/source/heads"} {
+		s.front.handle(path, ingest.Write, batches)
+	}
+	for _, r := range s.query.Routes() {
+		s.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
+	}
+}
+
+// scopes are what the routes of package query ask for, as tokens grant it.
+var scopes = map[query.Scope]ingest.Scope{query.Open: 0, query.Read: ingest.Read, query.Admin: ingest.Admin}
+
+func ingestOptions(l Limits, opts Options) ingest.Options {
+	return ingest.Options{
+		Limits: ingest.Limits{
+			Body: int64(l.BodyBytes), Decompressed: int64(l.DecompressedBytes), Ratio: int64(l.Ratio),
+			Text: wire.Limits{Name: l.NameBytes},
+		},
+		FutureTolerance: l.FutureTolerance,
+		Now:             opts.Now,
+	}
+}
+
+// run serves until ctx ends and stops in the direction of the data: refuse at
+// the door, drain, commit, close the store.
+func (s *server) run(ctx context.Context) error {
+	behind, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { s.compactor.Run(behind) })
+	work.Go(func() { s.compactor.PruneEvery(behind, s.cfg.GCEvery, s.pruneAt) })
+	work.Go(func() { s.collectSources(behind) })
+	err := s.front.serve(ctx, listener{
+		addr: s.cfg.Listen, cert: s.cfg.TLSCert, key: s.cfg.TLSKey,
+		limits: s.cfg.Limits, drain: s.cfg.DrainTimeout,
+	})
+	s.committer.Stop()
+	stop()
+	work.Wait()
+	s.query.Close()
+	return errors.Join(err, s.store.Shutdown())
+}
+
+// collectSources lets the store forget Sources that are past their age. The
+// time between passes is measured by the monotonic clock: a clock that jumps
+// must not raise a horizon.
+func (s *server) collectSources(ctx context.Context) {
+	tick := time.NewTicker(s.cfg.GCEvery)
+	defer tick.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		elapsed := time.Since(last)
+		n, err := s.store.GC(ctx, elapsed, s.opts.Now())
+		if err != nil {
+			s.opts.Logger.Warn("old sources could not be forgotten; tried again at the next pass", "error", err)
+			continue
+		}
+		last = last.Add(elapsed)
+		s.opts.Logger.Debug("forgot old sources", "rows", n)
+	}
+}
+
+// timed commits and measures how long a request takes from its last byte to
+// its visibility: what is committed is visible.
+type timed struct{ s *server }
+
+func (t timed) Commit(ctx context.Context, acc *fold.Accumulator) error {
+	start := time.Now()
+	err := t.s.committer.Commit(ctx, acc)
+	t.s.note(err)
+	if err == nil {
+		t.s.latency.Observe(time.Since(start))
+	}
+	return err
+}
+
+// note remembers whether the store takes commits.
+func (s *server) note(err error) {
+	switch {
+	case err == nil:
+		if s.failure.Load() != nil {
+			s.failure.Store(nil)
+		}
+	case errors.Is(err, store.ErrFailed):
+		s.failure.Store(&err)
+	}
+}
+
+func (s *server) healthy() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// pruneAt is the time as of which States are judged: now less the latency, as
+// for answers.
+func (s *server) pruneAt() float64 {
+	enqueue, processed := s.lag()
+	return float64(s.opts.Now().UnixNano())/1e9 - enqueue - processed
+}
+
+// lag is the median from a request to its commit; nothing queues before it.
+func (s *server) lag() (enqueue, processed float64) {
+	if s.opts.instant {
+		return 0, 0
+	}
+	return 0, s.latency.Median()
+}
+
+func (s *server) writeMetrics(w io.Writer) {
+	v := s.view.Stats()
+	gauge := func(name string, v float64) { metrics.WriteGaugeFloat64(w, name, v) }
+	gauge("taba_budget_used_bytes", float64(s.budget.Used()))
+	gauge("taba_budget_max_bytes", float64(s.budget.Max()))
+	gauge("taba_commit_median_seconds", s.latency.Median())
+	gauge("taba_view_tabs", float64(v.HotTabs))
+	gauge("taba_view_bytes", float64(v.HotBytes))
+	metrics.WriteCounterUint64(w, "taba_commits_total", s.committer.Commits())
+	metrics.WriteCounterUint64(w, "taba_view_restarts_total", v.Restarts)
+	metrics.WriteCounterUint64(w, "taba_conflicting_events_total", v.Conflicts)
+	metrics.WriteCounterUint64(w, "taba_set_aside_events_total", v.SetAside)
+	s.writeLog(w)
+}
+
+// writeLog writes the sizes of the log and the ledger.
+func (s *server) writeLog(w io.Writer) {
+	for vb := range s.store.Meta().Partition.VBuckets {
+		st, err := s.store.Stats(context.Background(), vb)
+		if err != nil {
+			continue // the probe of readiness says why
+		}
+		label := fmt.Sprintf(`{vbucket="%d"}`, vb)
+		metrics.WriteGaugeUint64(w, "taba_log_bytes"+label, uint64(st.LogBytes))
+		metrics.WriteGaugeUint64(w, "taba_record_bytes"+label, uint64(st.RecordBytes))
+		metrics.WriteCounterUint64(w, "taba_events_appended_total"+label, st.Appended)
+	}
+}
+
+// serverName is the name the original gave its servers.
+func serverName(cfg ServerConfig) string {
+	if cfg.Name != "" {
+		return cfg.Name
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(cfg.Listen)
+	return "taba_server." + host + "." + port
+}

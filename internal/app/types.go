@@ -1,0 +1,48 @@
+package app
+
+import (
+	"sync"
+
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// learnedTypes remembers the Type under which an agent first took each tab, so
+// that later events of another Type fold as it or are refused before they are
+// acknowledged, as a server would do. It is bounded: an agent that has seen
+// more tabs than that lets the servers decide about the rest.
+type learnedTypes struct {
+	mu     sync.RWMutex
+	byName map[store.TabName]string
+}
+
+const maxLearnedTypes = 100_000
+
+// TypeOf implements ingest.TypeTable.
+func (l *learnedTypes) TypeOf(namespace, tab string) (string, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	typ, ok := l.byName[store.TabName{Namespace: namespace, Name: tab}]
+	return typ, ok
+}
+
+// learn remembers the Types of the tabs in acc that are new.
+func (l *learnedTypes) learn(acc *fold.Accumulator) {
+	var fresh []store.Tab
+	for t := range acc.Tabs {
+		if _, known := l.TypeOf(t.Namespace, t.Name); !known {
+			fresh = append(fresh, t)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range fresh {
+		name := store.TabName{Namespace: t.Namespace, Name: t.Name}
+		if _, known := l.byName[name]; !known && len(l.byName) < maxLearnedTypes {
+			l.byName[name] = t.Type
+		}
+	}
+}
