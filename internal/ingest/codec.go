@@ -266,9 +266,9 @@ func (d *inflated) judge(err error) error {
 			"The body decompresses to more than the limit of %d bytes. Send smaller ones.", d.limits.Decompressed)
 	case d.codec == nil:
 		return err
-	case d.out > ratioFree && d.out/d.limits.Ratio > d.src.read:
+	case d.out > d.limits.RatioFree && d.out/d.limits.Ratio > d.src.read:
 		return refuse(http.StatusRequestEntityTooLarge, reasonRatio,
-			"The body decompresses to more than %d times its size, the limit beyond its first %d bytes.", d.limits.Ratio, ratioFree)
+			"The body decompresses to more than %d times its size, the limit beyond its first %d bytes.", d.limits.Ratio, d.limits.RatioFree)
 	case err == nil:
 		return nil
 	case d.src.err != nil: // the connection's fault, not the encoding's

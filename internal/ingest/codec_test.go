@@ -117,8 +117,8 @@ func TestDecompressedLimit(t *testing.T) {
 
 func TestZipBombCostsBoundedMemory(t *testing.T) {
 	s := newSink()
-	h := newTestHandler(s, nil, Options{Budget: NewBudget(32 << 20)})
-	for name, body := range compressed(t, "1\n\nc\n\na\n"+strings.Repeat(counterEvent(1)+"\n", 1<<20)) {
+	h := newTestHandler(s, nil, Options{Budget: NewBudget(32 << 20), Limits: Limits{RatioFree: 1 << 20}})
+	for name, body := range compressed(t, "1\n\nc\n\na\n"+strings.Repeat(counterEvent(1)+"\n", 1<<16)) {
 		r, text := post(h, "/post", bytes.NewReader(body), "Content-Encoding", name)
 		if name == "s2" { // which compresses no more than 20 times here
 			continue
@@ -126,7 +126,10 @@ func TestZipBombCostsBoundedMemory(t *testing.T) {
 		wantStatus(t, r, name+": "+text, 413)
 		wantText(t, text, "200 times its size")
 	}
-	for name, body := range compressed(t, "1\n\n"+strings.Repeat("\x00", 64<<20)) {
+	wantEqual(t, "budget held", h.Budget().Used(), 0)
+
+	h = newTestHandler(s, nil, Options{Budget: NewBudget(32 << 20)})
+	for name, body := range compressed(t, "1\n\n"+strings.Repeat("\x00", 2<<20)) { // one endless line
 		r, text := post(h, "/post", bytes.NewReader(body), "Content-Encoding", name)
 		wantStatus(t, r, name+": "+text, 413)
 		wantText(t, text, "line 3")

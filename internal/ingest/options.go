@@ -37,9 +37,10 @@ type Limits struct {
 	// Decompressed is the bytes of a body after decompression: 256 MiB.
 	Decompressed int64
 	// Ratio is how many times larger than what was sent a body may become by
-	// decompression, beyond its first 16 MiB: 200. (Honest bodies of equal
-	// events compress better than that; a few MiB of them cost little.)
-	Ratio int64
+	// decompression: 200. The first RatioFree bytes, 16 MiB, are free: honest
+	// bodies of equal events compress better than that, and a few MiB of them
+	// cost little.
+	Ratio, RatioFree int64
 	// Text are the limits of the v1 text: name length, line length.
 	Text wire.Limits
 }
@@ -48,11 +49,9 @@ const (
 	defaultBody         = 64 << 20
 	defaultDecompressed = 256 << 20
 	defaultRatio        = 200
+	defaultRatioFree    = 16 << 20
 	defaultBudget       = 256 << 20
 	defaultFuture       = 60 * time.Second
-
-	// ratioFree is how much a body may decompress to before Ratio applies.
-	ratioFree = 16 << 20
 )
 
 // withDefaults fills the zero fields.
@@ -60,6 +59,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Limits.Body, defaultBody)
 	or(&o.Limits.Decompressed, defaultDecompressed)
 	or(&o.Limits.Ratio, defaultRatio)
+	or(&o.Limits.RatioFree, defaultRatioFree)
 	or(&o.FutureTolerance, defaultFuture)
 	if o.Budget == nil {
 		o.Budget = NewBudget(defaultBudget)
