@@ -81,6 +81,15 @@ func (d *decoder) finish(typ string) error {
 }
 
 func (d *decoder) uint() uint64 {
+	if len(d.src) > 0 && d.src[0] < 0x80 { // most are that short
+		v := d.src[0]
+		d.src = d.src[1:]
+		return uint64(v)
+	}
+	return d.longUint()
+}
+
+func (d *decoder) longUint() uint64 {
 	v, n := binary.Uvarint(d.src)
 	if n <= 0 {
 		d.fail("a number is cut off or too long")

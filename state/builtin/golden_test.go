@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tabaproject/taba/state"
@@ -17,9 +18,10 @@ var update = flag.Bool("update", false, "write the golden files of a version tha
 // currentVersion is the version that Append writes.
 const currentVersion = "v1"
 
-// goldenStates returns the States in the golden files, by name. They must never
-// change: add further ones instead, with a new version.
-func goldenStates() map[string]state.State {
+// goldenStates returns the States in the golden files, by name; callers must
+// not change them. They stay what they are: add further ones instead, with a
+// new version.
+var goldenStates = sync.OnceValue(func() map[string]state.State {
 	states := map[string]state.State{}
 	for _, h := range builtin.Handlers() {
 		typ := h.Type()
@@ -44,7 +46,7 @@ func goldenStates() map[string]state.State {
 		states[typ+"-day"] = many
 	}
 	return states
-}
+})
 
 // Encodings of every version that was ever released decode for ever, to States
 // that render what they rendered then. Of the current version, Append still

@@ -22,7 +22,7 @@ func payloadOf(typ string, rng *rand.Rand, now float64) state.Event {
 	case "Buffer":
 		return state.Event{Time: now, JSON: fmt.Appendf(nil, `["message %d", %.1f]`, rng.IntN(1000), now+3600)}
 	}
-	x := rng.Float64()
+	x := 0.2 + float64(0.8*rng.Float64()) // from 8 to 1000, most of them small
 	return state.Event{Time: now, Value: 1000 * x * x * x, Number: true}
 }
 

@@ -48,10 +48,15 @@ type difference struct {
 }
 
 func vectorsDir() string {
-	if dir := os.Getenv("TABA_VECTORS"); dir != "" {
+	root := filepath.Join("..", "..")
+	switch dir := os.Getenv("TABA_VECTORS"); {
+	case dir == "":
+		return filepath.Join(root, "testdata", "vectors")
+	case filepath.IsAbs(dir):
 		return dir
+	default: // relative to where go test ./... is run
+		return filepath.Join(root, dir)
 	}
-	return filepath.Join("..", "..", "testdata", "vectors")
 }
 
 func readVectors(t *testing.T, name string, into any) {
