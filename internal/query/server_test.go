@@ -24,6 +24,7 @@ type server struct {
 	compactor *view.Compactor
 	now       atomic.Pointer[time.Time]
 	full      atomic.Bool // refuses what is posted
+	steps     int         // of a replay
 }
 
 func (s *server) setNow(t time.Time) { s.now.Store(&t) }

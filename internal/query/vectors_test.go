@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/pebblestore"
 	"github.com/tabaproject/taba/internal/vectors"
 )
 
@@ -33,4 +36,20 @@ func TestVectorsWhileCompacting(t *testing.T) {
 	if err != nil || !report.OK() {
 		t.Errorf("audit: %v, %v", report.Problems(), err)
 	}
+}
+
+func TestVectorsOverPebble(t *testing.T) {
+	st, err := pebblestore.Open(pebblestore.Options{Dir: "store", FS: vfs.NewMem(), VBuckets: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, st)
+	replay(t, s, func(now time.Time) {
+		s.setNow(now)
+		if s.steps++; s.steps%5 == 0 { // so that both logs and records are read
+			if err := s.compactor.Compact(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
