@@ -28,7 +28,9 @@ type buffer struct {
 	n        uint64  // events, also those whose value is gone
 	foldedAt float64 // what had expired by then is gone; 0 if nothing was folded
 	list     []kept  // in order
-	value    []byte  // buffer of Fold
+	sorted   int     // how many of list are; all but during Fold and Merge
+	value    []byte  // buffers of Fold and sortIn
+	spare    []kept
 }
 
 // kept is a value in a Buffer.
@@ -54,7 +56,6 @@ func order(a, b *kept) int {
 
 func (s *buffer) Fold(now float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	s.advance(now)
-	few := len(b.Events) <= bufferFew
 	var pos uint32
 	for i := range b.Events {
 		e := &b.Events[i]
@@ -65,30 +66,51 @@ func (s *buffer) Fold(now float64, b *state.Bundle, refuse func(int, state.Reaso
 		}
 		s.n = addCount(s.n, e.Count())
 		if expiry > s.foldedAt && (expiry > now || !finite(now)) {
-			s.offer(&kept{expiry, e.Time + 0, pos, value}, few)
+			s.offer(&kept{expiry, e.Time + 0, pos, value})
 		}
 		pos++
 	}
-	if !few {
-		s.sort()
-	}
+	s.sortIn()
 }
 
-// bufferFew is up to how many values are cheaper to put in their places one by
-// one than to sort in together.
-const bufferFew = 8
-
-// offer adds a copy of k: where it belongs if there are only few, else at the
-// end, for the caller to sort.
-func (s *buffer) offer(k *kept, few bool) {
-	if few {
-		s.insert(k)
+// offer adds a copy of k behind the values that are in order, for sortIn to
+// put it where it belongs.
+func (s *buffer) offer(k *kept) {
+	if s.sorted == bufferLimit && order(&s.list[s.sorted-1], k) <= 0 {
 		return
 	}
 	if len(s.list) == 2*bufferLimit {
-		s.sort()
+		s.sortIn()
 	}
 	s.push(k)
+}
+
+// sortIn puts the values that were offered in their places and cuts what is
+// beyond the limit.
+func (s *buffer) sortIn() {
+	offered := s.list[s.sorted:]
+	slices.SortFunc(offered, func(a, b kept) int { return order(&a, &b) })
+	if s.sorted > 0 && len(offered) > 0 {
+		s.spare = append(s.spare[:0], offered...)
+		i, j := s.sorted-1, len(offered)-1
+		for k := len(s.list) - 1; j >= 0; k-- {
+			if i >= 0 && order(&s.list[i], &s.spare[j]) > 0 {
+				s.list[k] = s.list[i]
+				i--
+			} else {
+				s.list[k] = s.spare[j]
+				j--
+			}
+		}
+		clear(s.spare) // its values belong to the list
+	}
+	s.cut(bufferLimit)
+}
+
+// cut drops what is beyond the first n values, all of which are in order.
+func (s *buffer) cut(n int) {
+	s.list = s.list[:min(n, len(s.list))]
+	s.sorted = len(s.list)
 }
 
 // read returns the canonical value and the expiry of an event. The value is
@@ -135,22 +157,7 @@ func (s *buffer) advance(now float64) {
 		return
 	}
 	s.foldedAt = now
-	s.list = s.list[:sort.Search(len(s.list), func(i int) bool { return s.list[i].expiry <= now })]
-}
-
-// insert puts a copy of k where it belongs, unless it is beyond the limit.
-func (s *buffer) insert(k *kept) {
-	i := sort.Search(len(s.list), func(i int) bool { return order(&s.list[i], k) > 0 })
-	if i == bufferLimit {
-		return
-	}
-	if len(s.list) == bufferLimit {
-		s.list = s.list[:bufferLimit-1]
-	}
-	s.push(k)
-	fresh := s.list[len(s.list)-1]
-	copy(s.list[i+1:], s.list[i:])
-	s.list[i] = fresh
+	s.cut(sort.Search(len(s.list), func(i int) bool { return s.list[i].expiry <= now }))
 }
 
 // push appends a copy of k in the memory of an element that was dropped.
@@ -169,21 +176,12 @@ func (s *buffer) Merge(src state.State) {
 	o := src.(*buffer)
 	s.n = addCount(s.n, o.n)
 	s.advance(o.foldedAt)
-	few := len(o.list) <= bufferFew
 	for i := range o.list {
 		if k := &o.list[i]; k.expiry > s.foldedAt {
-			s.offer(k, few)
+			s.offer(k)
 		}
 	}
-	if !few {
-		s.sort()
-	}
-}
-
-// sort restores the order and the limit.
-func (s *buffer) sort() {
-	slices.SortFunc(s.list, func(a, b kept) int { return order(&a, &b) })
-	s.list = s.list[:min(len(s.list), bufferLimit)]
+	s.sortIn()
 }
 
 func (s *buffer) N() uint64 { return s.n }
@@ -198,7 +196,8 @@ func (s *buffer) Clamp(limit float64) uint64 {
 		}
 	}
 	if moved > 0 {
-		s.sort()
+		s.sorted = 0
+		s.sortIn()
 	}
 	return moved
 }
@@ -261,6 +260,7 @@ func (s *buffer) Decode(src []byte) error {
 		}
 		s.push(&k)
 	}
+	s.sorted = len(s.list)
 	err := d.finish("Buffer")
 	if err != nil {
 		s.Reset()
@@ -268,10 +268,10 @@ func (s *buffer) Decode(src []byte) error {
 	return err
 }
 
-func (s *buffer) Reset() { s.n, s.foldedAt, s.list = 0, 0, s.list[:0] }
+func (s *buffer) Reset() { s.n, s.foldedAt, s.list, s.sorted = 0, 0, s.list[:0], 0 }
 
 func (s *buffer) Size() int {
-	n := 128 + 48*cap(s.list) + cap(s.value)
+	n := 160 + 48*(cap(s.list)+cap(s.spare)) + cap(s.value)
 	for i := range s.list {
 		n += cap(s.list[i].value)
 	}
