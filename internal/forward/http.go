@@ -23,8 +23,6 @@ const (
 	headsPath = "/v2/source/heads"
 	batchPath = "/v2/batch"
 
-	contentType = "application/x-protobuf"
-
 	maxReply   = 32 << 20
 	maxMessage = 512
 )
@@ -104,8 +102,8 @@ func (h *HTTP) Send(ctx context.Context, server string, b *wire.Batch) (reply wi
 	return reply, err
 }
 
-// post sends one message and decodes the answer. A server that answers 409 or
-// 410 with a message has decided; anything else but 200 is a refusal.
+// post sends one message and decodes the answer. 409, 410 and 503 with a
+// message tell what became of each part; anything else but 200 is a refusal.
 func (h *HTTP) post(ctx context.Context, server, path string, body []byte, decode func([]byte) error) error {
 	// The client may still be reading body when it returns early, so its
 	// memory is used again only after an answer.
@@ -114,7 +112,7 @@ func (h *HTTP) post(ctx context.Context, server, path string, body []byte, decod
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Content-Type", wire.ContentType)
 	if h.o.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+h.o.Token)
 	}
@@ -144,9 +142,9 @@ func (h *HTTP) post(ctx context.Context, server, path string, body []byte, decod
 
 func decided(r *http.Response) bool {
 	switch r.StatusCode {
-	case http.StatusOK, http.StatusConflict, http.StatusGone:
+	case http.StatusOK, http.StatusConflict, http.StatusGone, http.StatusServiceUnavailable:
 		t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		return t == contentType
+		return t == wire.ContentType
 	}
 	return false
 }
