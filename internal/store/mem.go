@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -116,10 +117,13 @@ func (m *Mem) Append(_ context.Context, parts []Part) ([]PartResult, error) {
 		err := m.with(parts[i].VB, func(b *memVB) error {
 			results[i] = b.append(&parts[i])
 			results[i].Epoch = m.epoch()
-			return nil
+			return results[i].Err
 		})
-		if err != nil {
+		if errors.Is(err, ErrClosed) {
 			return nil, err
+		}
+		if err != nil {
+			results[i] = PartResult{Err: err}
 		}
 	}
 	return results, nil
@@ -127,6 +131,9 @@ func (m *Mem) Append(_ context.Context, parts []Part) ([]PartResult, error) {
 
 // Command implements Store.
 func (m *Mem) Command(_ context.Context, vb int, c Command) (at Position, err error) {
+	if err := c.Check(); err != nil {
+		return at, err
+	}
 	err = m.with(vb, func(b *memVB) error {
 		at = b.add(Entry{Kind: c.Kind, Command: Command{Kind: c.Kind, Names: slices.Clone(c.Names), At: c.At}})
 		return nil
@@ -189,14 +196,21 @@ func (b *memVB) sourceHead(vb int, id SourceID, e Epoch) SourceHead {
 	return h
 }
 
+// append appends a part if it applies. Stable stays 0: whatever is here is
+// lost when the process ends, and senders had better keep it.
 func (b *memVB) append(p *Part) PartResult {
 	verdict, row := Decide(b.rows[p.Source], b.horizons.Of(p.Source.Class), p)
-	r := PartResult{Verdict: verdict, Head: row.Head, Token: row.Token, Stable: row.Head.Seq}
-	if verdict == Applied {
-		b.rows[p.Source] = &row
-		b.counts.Appended += p.Events
-		r.Position = b.add(Entry{Kind: KindPartials, Source: p.Source, Seq: p.Seq, Events: p.Events, Body: slices.Clone(p.Body)})
+	r := PartResult{Verdict: verdict, Head: row.Head, Token: row.Token}
+	if verdict != Applied {
+		return r
 	}
+	_, events, err := AppendOutline(nil, p.Body)
+	if err != nil {
+		return PartResult{Err: fmt.Errorf("part %d of source %v: %w", p.Seq, p.Source, err)}
+	}
+	b.rows[p.Source] = &row
+	b.counts.Appended += events
+	r.Position = b.add(Entry{Kind: KindPartials, Source: p.Source, Seq: p.Seq, Events: events, Body: slices.Clone(p.Body)})
 	return r
 }
 

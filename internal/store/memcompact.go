@@ -17,23 +17,21 @@ func (m *Mem) Compact(_ context.Context, vb int, updates []Update, trim Position
 				done.Stale++
 			}
 		}
-		b.trimTo(trim.Offset)
+		if b.at(trim) {
+			b.trimTo(trim.Offset)
+		}
 		done.Trim = b.trim
 		return nil
 	})
 	return done, err
 }
 
-// current reports whether the record is still the one that the update was
-// made from and the update's last entry still in the log.
 func (b *memVB) current(u *Update) bool {
-	var stored Position
+	stored := b.trim
 	if r := b.records[u.Tab]; r != nil {
 		stored = r.Position
-	} else if b.graves[u.Tab] > 0 {
-		return false // until the log is trimmed to the tombstone
 	}
-	return stored == u.Old && b.at(u.New) && u.New.Offset > u.Old.Offset
+	return Current(u, stored, b.graves[u.Tab], b.at(u.New))
 }
 
 func (b *memVB) update(u *Update) {

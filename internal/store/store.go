@@ -23,6 +23,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 )
 
@@ -78,9 +80,10 @@ type Store interface {
 	// Compact replaces records of tabs by ones folded further and trims the
 	// log. Each update is conditional: the stored record's position must
 	// still be Update.Old, and Update.New must be in the log under its
-	// identity; else that update is skipped and counted in Stale. The log is
-	// trimmed to trim (inclusive) or to just before the first entry that
-	// touches a tab whose record has not folded it, whichever comes first.
+	// identity or be the trim point (see Current); else that update is
+	// skipped and counted in Stale. The log is trimmed to trim (inclusive) or
+	// to just before the first entry that touches a tab whose record has not
+	// folded it, whichever comes first; not at all if trim is not in the log.
 	Compact(ctx context.Context, vb int, updates []Update, trim Position) (Compacted, error)
 
 	// GC raises every horizon by at most elapsed (measured by the caller's
@@ -144,6 +147,19 @@ type Command struct {
 	Kind  Kind
 	Names []TabName // delete: the tabs, of whatever Type
 	At    float64   // prune: the time to evaluate, UTC seconds, latency already subtracted
+}
+
+// Check returns an error if c is not a command.
+func (c *Command) Check() error {
+	switch {
+	case c.Kind != KindDelete && c.Kind != KindPrune:
+		return fmt.Errorf("a command of kind %d is neither a delete nor a prune", c.Kind)
+	case c.Kind == KindPrune && len(c.Names) > 0:
+		return errors.New("a prune is of every tab, it cannot have names")
+	case math.IsNaN(c.At) || math.IsInf(c.At, 0):
+		return errors.New("the time of a command is not finite")
+	}
+	return nil
 }
 
 // TabName is a Tab without its Type.
@@ -221,7 +237,7 @@ type ClientState struct {
 // others stay. All is written if not nil.
 type Update struct {
 	Tab     Tab
-	Old     Position // the stored record's position; zero: there is none
+	Old     Position // what it was made from: the record's position, or Loaded.Trim if there was none
 	New     Position
 	Events  uint64 // of the new record
 	First   uint64

@@ -1,0 +1,182 @@
+package pebblestore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// Load implements store.Store.
+func (s *Store) Load(ctx context.Context, vb int, req store.LoadRequest) (*store.Loaded, error) {
+	b, err := s.beginVB(ctx, vb)
+	if err != nil {
+		return nil, err
+	}
+	defer s.life.RUnlock()
+	if req.Records == store.NoRecords && b.synced.Load().Position == req.After {
+		// Nothing new, which most queries find: no need to look.
+		return &store.Loaded{End: req.After, Trim: *b.trim.Load(), Epoch: s.epoch()}, nil
+	}
+	r, err := s.read(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	l, err := r.load(req)
+	if err = errors.Join(err, r.snap.Close(), s.g.failure()); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// reader reads one vbucket at one instant, up to the last synced entry.
+type reader struct {
+	s      *Store
+	ctx    context.Context
+	vb     int
+	snap   *pebble.Snapshot
+	end    mark
+	ledger ledger
+	key    []byte
+}
+
+// read begins reading. The snapshot may hold an entry whose sync has not
+// returned: the mark, looked at afterwards, tells. The other way round the
+// mark may be ahead of the snapshot. The end is the lesser of the two, and
+// records are never ahead of it: they are made of synced entries only.
+func (s *Store) read(ctx context.Context, b *vbucket) (*reader, error) {
+	r := &reader{s: s, ctx: ctx, vb: b.id, snap: s.db.NewSnapshot()}
+	r.end = *b.synced.Load()
+	stored, err := lastMark(r.snap, b.id)
+	if err == nil {
+		r.ledger, err = readLedger(r.snap, b.id)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.snap.Close())
+	}
+	if stored.Offset < r.end.Offset {
+		r.end = stored
+	}
+	return r, nil
+}
+
+func (r *reader) load(req store.LoadRequest) (*store.Loaded, error) {
+	l := &store.Loaded{End: r.end.Position, Trim: r.ledger.trim, Epoch: r.s.epoch()}
+	after := r.ledger.trim.Offset
+	var err error
+	if req.Records == store.NoRecords {
+		after = req.After.Offset
+		err = r.has(req.After)
+	} else {
+		l.Records, err = r.records(req.Names, req.Records)
+	}
+	if err == nil {
+		l.Entries, err = r.entries(after, req.Names)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// has returns ErrDiverged if a position is neither in the log nor the trim
+// point.
+func (r *reader) has(p store.Position) error {
+	if p == r.ledger.trim {
+		return nil
+	}
+	if p.Offset > r.end.Offset || p.Offset <= r.ledger.trim.Offset {
+		return store.ErrDiverged
+	}
+	found, err := isEntry(r.snap, r.vb, p)
+	if err == nil && !found {
+		err = store.ErrDiverged
+	}
+	return err
+}
+
+// isEntry reports whether the log has an entry under that identity.
+func isEntry(db pebble.Reader, vb int, p store.Position) (found bool, err error) {
+	_, err = get(db, logKey(nil, kindHead, vb, p.Offset), func(v []byte) error {
+		var h head
+		err := h.decode(p.Offset, v)
+		found = h.entry.Position == p
+		return err
+	})
+	return found, err
+}
+
+// entries reads those after an offset that touch one of the names. Heads tell
+// which do, so bodies that nobody wants are not read.
+func (r *reader) entries(after uint64, names []store.TabName) (entries []store.Entry, err error) {
+	wanted := store.NameSet(names)
+	bodies, err := r.iter(kindBody, after)
+	if err != nil {
+		return nil, err
+	}
+	err = r.heads(after, func(h *head) error {
+		e := &h.entry
+		if !e.TouchesAny(wanted) {
+			return nil
+		}
+		body, err := r.body(bodies, e)
+		if err != nil {
+			return err
+		}
+		e.Body = body
+		entries = append(entries, *e)
+		return nil
+	})
+	return entries, errors.Join(err, bodies.Close())
+}
+
+func (r *reader) iter(kind byte, after uint64) (*pebble.Iterator, error) {
+	return r.snap.NewIterWithContext(r.ctx, &pebble.IterOptions{
+		LowerBound: logKey(nil, kind, r.vb, after+1),
+		UpperBound: logKey(nil, kind, r.vb, r.end.Offset+1),
+	})
+}
+
+// heads visits the heads of the entries after an offset. What it hands out is
+// valid during the visit.
+func (r *reader) heads(after uint64, visit func(h *head) error) error {
+	it, err := r.iter(kindHead, after)
+	if err != nil {
+		return err
+	}
+	var h head
+	next := after + 1
+	for it.First(); it.Valid() && err == nil; it.Next() {
+		var v []byte
+		if v, err = it.ValueAndErr(); err == nil {
+			err = h.decode(offsetOf(it.Key()), v)
+		}
+		if err == nil && h.entry.Position.Offset != next {
+			err = missing(next)
+		}
+		if err == nil {
+			err = visit(&h)
+		}
+		next++
+	}
+	if err == nil && it.Error() == nil && next <= r.end.Offset {
+		err = missing(next)
+	}
+	return errors.Join(err, it.Error(), it.Close())
+}
+
+// body copies the body of an entry for the reader.
+func (r *reader) body(it *pebble.Iterator, e *store.Entry) ([]byte, error) {
+	if e.Kind != store.KindPartials {
+		return nil, nil
+	}
+	r.key = logKey(r.key[:0], kindBody, r.vb, e.Position.Offset)
+	if !it.SeekGE(r.key) || !bytes.Equal(it.Key(), r.key) {
+		return nil, errors.Join(missing(e.Position.Offset), it.Error())
+	}
+	v, err := it.ValueAndErr()
+	return bytes.Clone(v), err
+}

@@ -1,0 +1,212 @@
+package pebblestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// Open opens the store in a directory, and makes one if there is none. One
+// process at a time can have it open.
+func Open(o Options) (*Store, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDir(o.FS, o.Dir); err != nil {
+		return nil, fmt.Errorf("open a store: make the directory %s: %w", o.Dir, err)
+	}
+	lock, err := pebble.LockDirectory(o.Dir, o.FS)
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: it cannot be locked, is another process using it? %w", o.Dir, err)
+	}
+	s := &Store{opts: o, lock: lock, g: &guard{FS: o.FS, dir: o.Dir}}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", o.Dir, errors.Join(err, lock.Close()))
+	}
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("pebble panicked: %v", p)
+		}
+	}()
+	s.g.onFirst = func(err error) { s.opts.Logger.Error("the store has stopped and must be opened again", "err", err) }
+	if s.db, err = pebble.Open(s.opts.Dir, s.opts.pebble(s.g, s.lock)); err != nil {
+		if failure := s.g.failure(); failure != nil {
+			return failure // says more, for example that the disk is full
+		}
+		return err
+	}
+	s.g.hiding.Store(true)
+	if err = s.load(); err == nil {
+		err = s.g.failure()
+	}
+	if err != nil {
+		return errors.Join(err, s.closeDB())
+	}
+	return nil
+}
+
+// makeDir creates a directory and makes it and its new parents durable.
+func makeDir(on vfs.FS, dir string) error {
+	missing := []string{}
+	for d := dir; ; d = on.PathDir(d) {
+		_, err := on.Stat(d)
+		if err == nil || on.PathDir(d) == d {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		missing = append(missing, d)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := on.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, d := range missing {
+		if err := syncDir(on, on.PathDir(d)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncDir(on vfs.FS, dir string) error {
+	d, err := on.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// load reads what is kept in memory, of a new store after writing it.
+func (s *Store) load() error {
+	found, err := get(s.db, []byte{kindMeta}, func(v []byte) (err error) {
+		s.meta, err = decodeMeta(v)
+		return err
+	})
+	if err == nil && !found {
+		err = s.create()
+	}
+	if err == nil {
+		err = s.check()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = get(s.db, []byte{kindHorizons}, func(v []byte) (err error) {
+		s.horizons, err = decodeHorizons(v)
+		return err
+	})
+	for vb := range s.meta.Partition.VBuckets {
+		b := &vbucket{id: vb}
+		if err == nil {
+			err = b.load(s.db)
+		}
+		s.vbs = append(s.vbs, b)
+	}
+	return err
+}
+
+// load reads where a vbucket's log begins and ends. What Pebble has recovered
+// it has written to synced tables, so all of it counts as synced.
+func (b *vbucket) load(r pebble.Reader) error {
+	l, err := readLedger(r, b.id)
+	if err == nil {
+		b.end, err = lastMark(r, b.id)
+	}
+	end := b.end
+	b.synced.Store(&end)
+	b.trim.Store(&l.trim)
+	return err
+}
+
+// create writes what is fixed in a store for ever.
+func (s *Store) create() error {
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	foreign := it.First()
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return err
+	}
+	if foreign {
+		return errors.New("the directory holds a Pebble database that is not Taba's; choose another directory")
+	}
+	s.meta = store.NewMeta(max(s.opts.VBuckets, 1), s.opts.Now().UTC())
+	s.meta.Format = format
+	b := s.db.NewBatch()
+	err = errors.Join(
+		b.Set([]byte{kindMeta}, encodeMeta(s.meta), nil),
+		b.Set([]byte{kindHorizons}, encodeHorizons(store.NewHorizons(s.meta.Created)), nil),
+	)
+	if err != nil {
+		return err
+	}
+	return s.commit(b)
+}
+
+// check refuses a store that this release or these settings do not fit.
+func (s *Store) check() error {
+	p := s.meta.Partition
+	switch want := s.opts.VBuckets; {
+	case s.meta.Format != format:
+		return fmt.Errorf("it has format %d and this release of Taba reads format %d: use a release that reads it", s.meta.Format, format)
+	case p.Version != 1:
+		return fmt.Errorf("it was made with partition function %d and this release of Taba knows 1: use a release that knows it", p.Version)
+	case p.VBuckets < 1 || p.VBuckets > maxVBuckets:
+		return fmt.Errorf("it says that it has %d vbuckets: %w", p.VBuckets, errValue)
+	case want != 0 && want != p.VBuckets:
+		return fmt.Errorf("the setting vbuckets is %d, but the store was created with %d, which cannot change: set it to %d or leave it out", want, p.VBuckets, p.VBuckets)
+	}
+	return nil
+}
+
+// lastMark finds the end of a vbucket's log.
+func lastMark(r pebble.Reader, vb int) (mark, error) {
+	l, err := readLedger(r, vb)
+	if err != nil {
+		return mark{}, err
+	}
+	m := mark{Position: l.trim, events: l.events, bytes: l.bytes}
+	it, err := r.NewIter(&pebble.IterOptions{
+		LowerBound: logKey(nil, kindHead, vb, l.trim.Offset+1),
+		UpperBound: after(vbKey(nil, kindHead, vb)),
+	})
+	if err != nil {
+		return mark{}, err
+	}
+	if it.Last() {
+		m, err = readMark(it)
+	}
+	return m, errors.Join(err, it.Error(), it.Close())
+}
+
+func readMark(it *pebble.Iterator) (mark, error) {
+	v, err := it.ValueAndErr()
+	if err != nil {
+		return mark{}, err
+	}
+	var h head
+	if err := h.decode(offsetOf(it.Key()), v); err != nil {
+		return mark{}, err
+	}
+	return mark{Position: h.entry.Position, events: h.events, bytes: h.bytes}, nil
+}
+
+func readLedger(r pebble.Reader, vb int) (l ledger, err error) {
+	_, err = get(r, vbKey(nil, kindLedger, vb), l.decode)
+	return l, err
+}
