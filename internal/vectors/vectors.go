@@ -16,18 +16,22 @@ import (
 	"testing"
 )
 
-// Dir is where the vectors are: $TABA_VECTORS, else testdata/vectors at the
-// root of the module.
+// Dir is where the vectors are: $TABA_VECTORS, else testdata/vectors. Both are
+// relative to the root of the module.
 func Dir(t testing.TB) string {
 	t.Helper()
-	if dir := os.Getenv("TABA_VECTORS"); dir != "" {
+	dir := os.Getenv("TABA_VECTORS")
+	if filepath.IsAbs(dir) {
 		return dir
 	}
 	root, err := moduleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(root, "testdata", "vectors")
+	if dir == "" {
+		dir = filepath.Join("testdata", "vectors")
+	}
+	return filepath.Join(root, dir)
 }
 
 func moduleRoot() (string, error) {
@@ -41,7 +45,7 @@ func moduleRoot() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no go.mod above the working directory: set TABA_VECTORS to the vectors' directory")
+			return "", errors.New("no go.mod above the working directory: set TABA_VECTORS to the absolute path of the vectors")
 		}
 		dir = parent
 	}

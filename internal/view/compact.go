@@ -152,7 +152,7 @@ func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats) erro
 	if err != nil {
 		return err
 	}
-	if len(l.Entries) == 0 {
+	if l.End == l.Trim {
 		return nil
 	}
 	end := l.End
@@ -181,11 +181,16 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) er
 	for i := range l.Records {
 		read[l.Records[i].Tab] = l.Records[i].Position
 	}
-	m := newMaterial(c.reg, store.WithClients, names, l, c.setAside)
+	var lost asideCount
+	m := newMaterial(c.reg, store.WithClients, names, l, lost.add)
 	var updates []store.Update
 	for _, n := range names {
 		for _, t := range m.tabs[n] {
-			if old := read[t.tab]; t.at > old.Offset {
+			old, ok := read[t.tab]
+			if !ok {
+				old = l.Trim
+			}
+			if t.at > old.Offset {
 				updates = append(updates, t.update(old, m.end))
 			}
 		}
@@ -194,12 +199,27 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) er
 	if done.Stale > 0 {
 		c.o.Log.Debug("somebody else compacted the same tabs", "vbucket", vb, "tabs", done.Stale)
 	}
+	if lost.states > 0 && err == nil {
+		c.o.Log.Warn("States that cannot be decoded were set aside", "vbucket", vb, "states", lost.states,
+			"events", lost.events, "first.tab", lost.tab.Name, "first.type", lost.tab.Type, "first.client", lost.client)
+	}
 	return err
 }
 
-func (c *Compactor) setAside(t store.Tab, client []byte, events uint64) {
-	c.o.Log.Warn("a State cannot be decoded and is set aside",
-		"tab", t.Name, "type", t.Type, "client", string(client), "events", events)
+// asideCount counts States that were set aside and remembers the first, so
+// that bad input cannot flood the log.
+type asideCount struct {
+	states, events uint64
+	tab            store.Tab
+	client         string
+}
+
+func (a *asideCount) add(t store.Tab, client []byte, events uint64) {
+	if a.states == 0 {
+		a.tab, a.client = t, string(client)
+	}
+	a.states++
+	a.events += events
 }
 
 // update returns what changes the record read at old into one that has folded

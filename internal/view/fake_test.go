@@ -150,11 +150,11 @@ func (s *fakeStore) Compact(_ context.Context, vb int, updates []store.Update, t
 	var done store.Compacted
 	for i := range updates {
 		u := &updates[i]
-		old := b.graves[u.Tab]
+		old := b.trim
 		if r := b.records[u.Tab]; r != nil {
 			old = r.Position
 		}
-		if old != u.Old || !b.has(u.New) {
+		if b.graves[u.Tab].Offset > 0 || old != u.Old || !b.has(u.New) {
 			done.Stale++
 			continue
 		}

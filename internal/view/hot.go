@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tabaproject/taba/internal/store"
 )
@@ -21,16 +22,19 @@ type hot struct {
 	counted int // bytes counted against the budget
 
 	element *list.Element // in hots.order; guarded by hots.mu
+	used    time.Time     // when it was asked for last; guarded by hots.mu
 }
 
 // hots is all that is hot, least recently used last, with its size in bytes.
 type hots struct {
 	budget int64
+	idle   time.Duration
 	bytes  atomic.Int64
 	count  atomic.Int64
 
 	mu    sync.Mutex
 	order list.List // of *hot
+	armed bool      // a timer will call expire
 }
 
 // account counts what h's size changed by. h.mu is held.
@@ -49,8 +53,42 @@ func (l *hots) link(h *hot) {
 	h.mu.Unlock()
 	l.count.Add(1)
 	l.mu.Lock()
-	h.element = l.order.PushFront(h)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	h.element, h.used = l.order.PushFront(h), time.Now()
+	if !l.armed {
+		l.armed = true
+		time.AfterFunc(l.idle, l.expire)
+	}
+}
+
+// expire unlinks what nobody has asked for lately, and comes again as long as
+// anything is hot: an idle View has no timer and holds no States.
+func (l *hots) expire() {
+	for {
+		l.mu.Lock()
+		last := l.order.Back()
+		if last == nil {
+			l.armed = false
+			l.mu.Unlock()
+			return
+		}
+		h := last.Value.(*hot)
+		left := l.idle - time.Since(h.used)
+		if left > 0 {
+			time.AfterFunc(left, l.expire)
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		h.drop()
+	}
+}
+
+// drop unlinks h.
+func (h *hot) drop() {
+	h.shard.mu.Lock()
+	defer h.shard.mu.Unlock()
+	h.shard.v.hots.unlink(h)
 }
 
 // unlink drops h from its kind. The shard's lock is held.
@@ -78,8 +116,10 @@ func (l *hots) unlink(h *hot) {
 func (l *hots) touch(hs []*hot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	for _, h := range hs {
 		if h != nil && h.element != nil {
+			h.used = now
 			l.order.MoveToFront(h.element) // does nothing if it was removed
 		}
 	}
@@ -95,9 +135,6 @@ func (l *hots) trim() {
 		if last == nil {
 			return
 		}
-		h := last.Value.(*hot)
-		h.shard.mu.Lock()
-		l.unlink(h)
-		h.shard.mu.Unlock()
+		last.Value.(*hot).drop()
 	}
 }

@@ -129,37 +129,39 @@ func (s *shard) enter(d *directory, e *store.Entry) {
 }
 
 func (s *shard) partials(d *directory, e *store.Entry) {
-	offset := e.Position.Offset
 	r := store.NewBodyReader(e.Body)
 	for r.NextTab() {
 		k := d.kind(&r.Tab)
 		if k == nil {
-			k = d.add(r.Tab.Tab(), offset)
+			k = d.add(r.Tab.Tab(), e.Position.Offset)
 		}
 		if k != k.tab.kinds[0] {
 			s.v.conflicts.Add(r.Tab.Events)
 		}
-		h := k.hot
-		if h != nil {
-			h.mu.Lock()
-			if !h.content.begin(offset) {
-				h.mu.Unlock()
-				h = nil
-			}
-		}
-		for r.NextPartial() {
-			d.addClient(k, r.Partial.Client)
-			if h != nil && !h.content.partial(&r.Partial, &s.decode) {
-				s.v.setAside(h.content.tab, r.Partial.Client, r.Partial.Events)
-			}
-		}
-		if h != nil {
-			s.v.hots.account(h)
-			h.mu.Unlock()
-		}
+		s.tab(d, k, &r, e.Position.Offset)
 	}
 	if err := r.Err(); err != nil {
-		s.v.log.Error("an entry of the log is malformed, the rest of it is left out", "vbucket", s.vb, "entry", offset, "err", err)
+		s.v.log.Error("an entry of the log is malformed, the rest of it is left out",
+			"vbucket", s.vb, "entry", e.Position.Offset, "err", err)
+	}
+}
+
+// tab takes in the Partials of one tab.
+func (s *shard) tab(d *directory, k *kind, r *store.BodyReader, offset uint64) {
+	var c *content
+	if h := k.hot; h != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		defer s.v.hots.account(h)
+		if h.content.begin(offset) {
+			c = h.content
+		}
+	}
+	for r.NextPartial() {
+		d.addClient(k, r.Partial.Client)
+		if c != nil && !c.partial(&r.Partial, &s.decode) {
+			s.v.setAside(c.tab, r.Partial.Client, r.Partial.Events)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,11 +16,16 @@ import (
 type Options struct {
 	// Budget is how many bytes of States are held; 0 means 256 MiB.
 	Budget int64
-	// Log is told of States that were set aside; nil means nobody is.
+	// Idle is how long States are held that nobody asks for; 0 means 30 s.
+	Idle time.Duration
+	// Log is told of entries that cannot be read; nil means nobody is.
 	Log *slog.Logger
 }
 
-const defaultBudget = 256 << 20
+const (
+	defaultBudget = 256 << 20
+	defaultIdle   = 30 * time.Second // dashboards refresh more often
+)
 
 // View answers questions about one store.
 type View struct {
@@ -41,11 +47,14 @@ func New(st store.Store, reg *state.Registry, o Options) *View {
 	if o.Budget <= 0 {
 		o.Budget = defaultBudget
 	}
+	if o.Idle <= 0 {
+		o.Idle = defaultIdle
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	v := &View{st: st, reg: reg, log: o.Log, part: st.Meta().Partition}
-	v.hots.budget = o.Budget
+	v.hots.budget, v.hots.idle = o.Budget, o.Idle
 	v.average.Store(firstAverage)
 	for vb := range max(v.part.VBuckets, 1) {
 		v.shards = append(v.shards, newShard(v, vb))
@@ -87,6 +96,7 @@ func (v *View) TypeOf(namespace, name string) (typ string, ok bool) {
 	if err := s.catchUp(context.Background()); err != nil {
 		return "", false
 	}
+	v.hots.trim()
 	return s.typeOf(n)
 }
 
@@ -111,9 +121,5 @@ func eachShard(ctx context.Context, shards []*shard, f func(*shard, context.Cont
 	return g.Wait()
 }
 
-// setAside counts and reports a State that cannot be decoded.
-func (v *View) setAside(t store.Tab, client []byte, events uint64) {
-	v.aside.Add(events)
-	v.log.Warn("a State cannot be decoded and is set aside",
-		"tab", t.Name, "type", t.Type, "client", string(client), "events", events)
-}
+// setAside counts a State that cannot be decoded. The Compactor reports it.
+func (v *View) setAside(_ store.Tab, _ []byte, events uint64) { v.aside.Add(events) }

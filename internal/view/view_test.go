@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tabaproject/taba/internal/store"
 )
@@ -292,6 +293,29 @@ func TestBudget(t *testing.T) {
 	if got := v.Stats().HotBytes; got != bytes {
 		t.Errorf("%d bytes counted, %d held", got, bytes)
 	}
+}
+
+func TestWhatNobodyAsksForIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore(1)
+		v := New(st, testRegistry(t), Options{Idle: time.Minute})
+		st.append(event{tab: "a", client: "x", value: 1}, event{tab: "b", client: "x", value: 1})
+		hot := func(after time.Duration, want int64) {
+			t.Helper()
+			time.Sleep(after) // virtual
+			synctest.Wait()
+			if got := v.Stats(); got.HotTabs != want || (want == 0) != (got.HotBytes == 0) {
+				t.Errorf("%d tabs are hot in %d bytes, want %d", got.HotTabs, got.HotBytes, want)
+			}
+		}
+		tabs(t, v, Request{})
+		hot(40*time.Second, 2)
+		tabs(t, v, Request{Names: List("a")})
+		hot(40*time.Second, 1)
+		hot(40*time.Second, 0)
+		check(t, "read again", tabs(t, v, Request{}), "a=1/1 b=1/1")
+		hot(2*time.Minute, 0)
+	})
 }
 
 func TestLogMovesWhileColdTabsAreRead(t *testing.T) {
