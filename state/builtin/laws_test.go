@@ -58,11 +58,11 @@ func expiring(t *rapid.T, now float64) []string {
 // crowded overflows a Buffer's limit.
 func crowded(t *rapid.T, now float64) []string {
 	payloads := expiring(t, now)
-	if rapid.IntRange(0, 2).Draw(t, "crowd") > 0 {
+	if rapid.IntRange(0, 5).Draw(t, "crowd") > 0 {
 		return payloads
 	}
 	step := rapid.IntRange(0, 3).Draw(t, "step")
-	for i := range 600 {
+	for i := range 700 {
 		payloads = append(payloads, fmt.Sprintf("[%d, %.1f]", i, now+float64(1+i*step)))
 	}
 	return payloads

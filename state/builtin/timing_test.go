@@ -36,10 +36,16 @@ func bundleOf(typ string, n int, now float64) *state.Bundle {
 	return b
 }
 
-// busy returns a State after a day of 20 events every 30 seconds.
+// busy returns a State after a day of 20 events every 30 seconds; Types that
+// have no windows are full much earlier.
 func busy(h state.Handler) state.State {
 	s := h.New()
-	for at := t0 - 86400; at <= t0; at += 30 {
+	from := t0 - 86400
+	switch h.Type() {
+	case "Gauge", "ExpiryGauge", "Buffer":
+		from = t0 - 3600
+	}
+	for at := from; at <= t0; at += 30 {
 		s.Fold(at, bundleOf(h.Type(), 20, at), nil)
 	}
 	return s
