@@ -203,3 +203,15 @@ func TestGaugesOfGoneClientsAreDropped(t *testing.T) {
 		t.Errorf("holds %d events, want 100", all.N())
 	}
 }
+
+// There is only one zero.
+func TestNegativeZero(t *testing.T) {
+	for _, h := range builtin.Handlers()[:4] {
+		s := h.New()
+		b := &state.Bundle{Events: []state.Event{{Time: t0, Value: math.Copysign(0, -1), Number: true}}}
+		s.Fold(t0, b, nil)
+		if want, _ := fold(h, "0"); !slices.Equal(s.Append(nil), want.Append(nil)) {
+			t.Errorf("%s tells -0 from 0: %s", h.Type(), text(s))
+		}
+	}
+}
