@@ -23,6 +23,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode, "await": await},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each command takes a second to end
 			server := serve(env, "server", func(ctx context.Context, o app.Options) error {
 				cfg := app.DefaultServerConfig()
 				cfg.Listen, cfg.Store = "127.0.0.1:0", "memory"

@@ -16,9 +16,9 @@ func (s *sample) body(out cli.Output) string {
 	total := s.counts()
 	fmt.Fprintf(&b, "\n%s   %s events/s   lag %s (worst of the last %d: %s)\n",
 		s.age.Round(time.Second), whole(s.rate), millis(s.lag.median), probeKeep, millis(s.lag.worst))
-	fmt.Fprintf(&b, "recorded %s   acknowledged %s   counted %s   on the way %s   in doubt %s\n\n",
+	fmt.Fprintf(&b, "recorded %s   acknowledged %s   counted %s   on the way %s%s\n\n",
 		number(total.recorded), number(total.acknowledged), number(total.counted),
-		number(total.recorded-min(total.recorded, total.counted)), number(s.fleet.InDoubt))
+		number(total.recorded-min(total.recorded, total.counted)), s.doubt())
 	if s.err != nil {
 		fmt.Fprintf(&b, "%v\n\n", s.err)
 	}
@@ -26,6 +26,14 @@ func (s *sample) body(out cli.Output) string {
 	b.WriteString(s.amounts(out) + "\n")
 	b.WriteString(s.builds(out.Color) + s.leaders() + s.errors())
 	return b.String()
+}
+
+// doubt is said only if there is any.
+func (s *sample) doubt() string {
+	if s.fleet.InDoubt == 0 {
+		return ""
+	}
+	return "   in doubt " + number(s.fleet.InDoubt)
 }
 
 func (s *sample) counters() [][]string {

@@ -3,6 +3,7 @@ package house
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"go/parser"
 	"go/token"
 	"maps"
@@ -45,7 +46,7 @@ var plan = map[string]room{
 
 	// What reads.
 	"internal/view":  {"state internal/store", "records and log to States; it never writes events"},
-	"internal/query": {"state internal/store internal/view", "questions to answers; it knows views, not engines"},
+	"internal/query": {"state internal/pyjson internal/store internal/view", "questions to answers; it knows views, not engines"},
 
 	// What knows them all, and what is beside them.
 	"internal/app":     {"state state/builtin internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
@@ -56,7 +57,7 @@ var plan = map[string]room{
 	"internal/quiet":   {"", "initialised before everything that logs while it is"},
 	"internal/house":   {"", "rules only"},
 	"cmd/taba":         {"internal/app internal/cli internal/demo internal/ingest internal/quiet internal/wire", "one file per sub-command"},
-	".":                {"", "applications import it: no storage engine, no server"},
+	".":                {"internal/wire", "applications import it: the words on the wire, no storage engine, no server"},
 
 	// Programs and tests of the whole.
 	"bench":            {"", "measures real processes from outside"},
@@ -87,7 +88,7 @@ func packages(t *testing.T) map[string]listed {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Imports,GoFiles,TestGoFiles,XTestGoFiles", module+"/...").Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatalf("go list: %v: %s", err, stderr(err))
 	}
 	all := map[string]listed{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
@@ -98,6 +99,15 @@ func packages(t *testing.T) map[string]listed {
 		all[short(p.ImportPath)] = p
 	}
 	return all
+}
+
+// stderr is what a command that failed had to say.
+func stderr(err error) string {
+	exit := (*exec.ExitError)(nil)
+	if errors.As(err, &exit) {
+		return string(exit.Stderr)
+	}
+	return ""
 }
 
 // short is a package's path within the module.
