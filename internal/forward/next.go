@@ -20,13 +20,18 @@ func (m *Machine) Next(now time.Duration) Action {
 	if a, ok := m.nextLocal(); ok {
 		return a
 	}
-	if m.request != nil {
-		return Action{}
-	}
-	for _, next := range []func(time.Duration) (Action, bool){m.nextOpen, m.nextSend, m.nextSeal, m.nextHeads, m.nextClose} {
-		if a, ok := next(now); ok {
-			return a
+	if m.request == nil {
+		// What is rarely due comes first: under load there is always
+		// something to send.
+		for _, next := range []func(time.Duration) (Action, bool){m.nextOpen, m.nextHeads, m.nextClose, m.nextSend, m.nextSeal} {
+			if a, ok := next(now); ok {
+				return a
+			}
 		}
+	}
+	if low := m.lowest(); low > m.low {
+		m.low = low
+		return Action{Kind: DoRelease, LSN: low}
 	}
 	return Action{}
 }
@@ -42,10 +47,6 @@ func (m *Machine) nextLocal() (Action, bool) {
 		if s.dropped {
 			return Action{Kind: DoQuarantine, Source: s.n, ID: s.ID, Note: s.why}, true
 		}
-	}
-	if low := m.lowest(); low > m.low {
-		m.low = low
-		return Action{Kind: DoRelease, LSN: low}, true
 	}
 	return Action{}, false
 }

@@ -12,7 +12,7 @@ import (
 // that was acknowledged is counted exactly once and nothing is quarantined.
 func TestExactlyOnce(t *testing.T) {
 	restarts := 0
-	seeds(t, 300, func(t *testing.T, seed uint64) {
+	seeds(t, 120, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 1+int(seed%4))
 		w.shelf.stable = seed%2 == 0
 		a := w.start(vfs.NewCrashableMem(), Config{RotateAfter: 20 * time.Second})
@@ -37,7 +37,7 @@ func TestExactlyOnce(t *testing.T) {
 			t.Fatalf("%d records are in quarantine without need: %+v", n, a.f.Status())
 		}
 	})
-	if restarts < 100 {
+	if restarts < 50 {
 		t.Errorf("only %d restarts", restarts)
 	}
 }
@@ -45,7 +45,7 @@ func TestExactlyOnce(t *testing.T) {
 // A disk that fails now and then, with the machine.
 func TestFailingDisk(t *testing.T) {
 	failures := uint64(0)
-	seeds(t, 200, func(t *testing.T, seed uint64) {
+	seeds(t, 80, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 2)
 		w.shelf.stable = seed%2 == 0
 		a := w.start(vfs.NewCrashableMem(), Config{})
@@ -82,7 +82,7 @@ func TestFailingDisk(t *testing.T) {
 // A store that loses what it acknowledged: retained Batches are sent again.
 func TestStoreLosesAcknowledgedBatches(t *testing.T) {
 	resent := uint64(0)
-	seeds(t, 200, func(t *testing.T, seed uint64) {
+	seeds(t, 80, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 2)
 		a := w.start(vfs.NewCrashableMem(), Config{})
 		old := w.shelf.clone()
@@ -119,7 +119,7 @@ func TestStoreLosesAcknowledgedBatches(t *testing.T) {
 // is counted twice, and what is in doubt is in quarantine.
 func TestClonedSpool(t *testing.T) {
 	forks := uint64(0)
-	seeds(t, 300, func(t *testing.T, seed uint64) {
+	seeds(t, 120, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 2)
 		w.shelf.stable = seed%2 == 0
 		a := w.start(vfs.NewCrashableMem(), Config{})
@@ -156,7 +156,7 @@ func TestClonedSpool(t *testing.T) {
 // A spool that was offline for longer than its id is honoured.
 func TestOlderThanTheHorizon(t *testing.T) {
 	gone := 0
-	seeds(t, 100, func(t *testing.T, seed uint64) {
+	seeds(t, 50, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 2)
 		a := w.start(vfs.NewCrashableMem(), Config{})
 		w.lossy = true
@@ -186,7 +186,7 @@ func TestOlderThanTheHorizon(t *testing.T) {
 // the rest is renumbered and counted once.
 func TestStoreLosesMoreThanWasKept(t *testing.T) {
 	renumbered := uint64(0)
-	seeds(t, 200, func(t *testing.T, seed uint64) {
+	seeds(t, 80, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 2)
 		a := w.start(vfs.NewCrashableMem(), Config{Retain: 2 * time.Second})
 		run := func(n int) {

@@ -85,6 +85,15 @@ func (p *pipe) count(what string) (n int) {
 	return n
 }
 
+// forget returns the calls so far and forgets them.
+func (p *pipe) forget() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	calls := p.calls
+	p.calls = nil
+	return calls
+}
+
 // total is the number of records counted once, or -1 if one was counted twice.
 func (p *pipe) total() (n int) {
 	p.mu.Lock()
@@ -179,15 +188,16 @@ func TestIdleCostsNothing(t *testing.T) {
 		f := openForwarder(t, vfs.NewMem(), p)
 		appendSome(t, f, 1, 10)
 		time.Sleep(time.Minute)
-		before := len(p.calls)
+		synctest.Wait()
+		p.forget()
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if n := len(p.calls) - before; n != 0 {
-			t.Errorf("%d requests in an idle day: %v", n, p.calls[before:])
+		if got := p.forget(); len(got) != 0 {
+			t.Errorf("requests in an idle day: %v", got)
 		}
 		time.Sleep(10 * 24 * time.Hour)
 		synctest.Wait()
-		if got := fmt.Sprint(p.calls[before:]); got != "[a open a close]" {
+		if got := fmt.Sprint(p.forget()); got != "[a open a close]" {
 			t.Errorf("an id was not replaced when it was old: %v", got)
 		}
 		mustClose(t, f)
@@ -326,7 +336,9 @@ func TestWhatIsNotAcknowledgedSurvives(t *testing.T) {
 		if err := f.Close(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "30 records") {
 			t.Errorf("close: %v", err)
 		}
+		p.mu.Lock()
 		down = false
+		p.mu.Unlock()
 		f = openForwarder(t, fs, p)
 		appendSome(t, f, 31, 40)
 		mustClose(t, f)
@@ -369,14 +381,18 @@ func TestAnotherStoreIsReported(t *testing.T) {
 		defer cancel()
 		_ = f.Close(ctx)
 
+		p.mu.Lock()
 		p.before = nil
+		p.mu.Unlock()
 		f = openForwarder(t, fs, p)
 		mustClose(t, f)
 		if got := p.total(); got != 10 {
 			t.Errorf("counted %d, want 10", got)
 		}
 		// With nothing left for the old store the new one is accepted.
+		other.mu.Lock()
 		other.before = nil
+		other.mu.Unlock()
 		f = openForwarder(t, fs, other)
 		synctest.Wait()
 		appendSome(t, f, 11, 12)

@@ -202,6 +202,10 @@ type world struct {
 	lossy bool   // requests and answers may be lost
 	stale *shelf // an earlier state, of a replica that is behind
 	fault func() error
+
+	onSend   func(*wire.Batch)
+	onResult func(*store.PartResult)
+	down     func(vb int) bool
 }
 
 func newWorld(t *testing.T, seed uint64, vbuckets int) *world {
@@ -290,21 +294,23 @@ func (a *agent) append() {
 
 // step does one thing and reports whether there was one.
 func (a *agent) step() bool {
-	w := a.w
 	act := a.f.next()
-	if act.Kind == DoNothing {
-		return false
-	}
-	if act.Kind < DoOpen {
+	a.perform(act)
+	return act.Kind != DoNothing
+}
+
+func (a *agent) perform(act Action) {
+	switch {
+	case act.Kind == DoNothing:
+	case act.Kind < DoOpen:
 		a.f.local(act)
-		return true
+	default:
+		ans := answer{a: act}
+		if !a.w.carry(a.f, &ans) {
+			ans.err = errors.New("lost")
+		}
+		a.f.take(ans)
 	}
-	ans := answer{a: act}
-	if !w.carry(a.f, &ans) {
-		ans.err = errors.New("lost")
-	}
-	a.f.take(ans)
-	return true
 }
 
 // carry brings a request to the store and its answer back, and reports whether
@@ -341,12 +347,21 @@ func (w *world) carry(f *Forwarder, ans *answer) bool {
 		if lost && w.chance(50) {
 			return false
 		}
+		if w.onSend != nil {
+			w.onSend(b)
+		}
 		down := func(int) bool { return false }
+		if w.down != nil {
+			down = w.down
+		}
 		if w.lossy && w.chance(20) {
 			vb := w.rng.IntN(len(w.shelf.vbs))
 			down = func(x int) bool { return x == vb }
 		}
 		ans.batch.Results = w.shelf.append(b, down)
+		if w.onResult != nil {
+			w.onResult(&ans.batch.Results[0])
+		}
 	}
 	return !lost
 }
