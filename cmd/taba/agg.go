@@ -14,7 +14,7 @@ func newAgg() *cobra.Command {
 		Use:   "agg [NAME…]",
 		Short: "Show tabs over all clients, or over some together",
 		Example: `  taba agg bids_won bid_latency_ms
-  taba agg --re 'bid_.*' --client web-1,web-2
+  taba agg --re 'bid.*' --client web-1,web-2
   taba agg -o csv > tabs.csv`,
 	}
 	a.bindServer(cmd)

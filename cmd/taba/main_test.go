@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tabaproject/taba/internal/app"
+	"github.com/tabaproject/taba/internal/ingest"
 )
 
 func TestMain(m *testing.M) {
@@ -16,7 +18,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the transcripts in testdata/script. Each may ask the
-// running server at $SERVER and agent at $AGENT, which are its own.
+// running server at $SERVER, agent at $AGENT and server that wants tokens at
+// $GUARDED, which are its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
@@ -34,6 +37,16 @@ func TestScripts(t *testing.T) {
 				cfg.Listen, cfg.Servers, cfg.Spool = "127.0.0.1:0", []string{server}, filepath.Join(t.TempDir(), "spool")
 				return app.RunAgent(ctx, cfg, o)
 			})
+			tokens := filepath.Join(env.WorkDir, "tokens")
+			lines := ingest.TokenLine("reader", "read-token", ingest.Read) + "\n" + ingest.TokenLine("writer", "write-token", ingest.Write) + "\n"
+			if err := os.WriteFile(tokens, []byte(lines), 0o600); err != nil {
+				return err
+			}
+			env.Setenv("GUARDED", serve(env, "guarded server", func(ctx context.Context, o app.Options) error {
+				cfg := app.DefaultServerConfig()
+				cfg.Listen, cfg.Store, cfg.TokensFile = "127.0.0.1:0", "memory", tokens
+				return app.RunServer(ctx, cfg, o)
+			}))
 			env.Setenv("SERVER", server)
 			env.Setenv("AGENT", agent)
 			return nil

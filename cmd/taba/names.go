@@ -14,7 +14,7 @@ func newNames() *cobra.Command {
 		Use:   "names [NAME…]",
 		Short: "List the names of tabs",
 		Example: `  taba names
-  taba names --re 'bid_.*'
+  taba names --re 'bid.*'
   taba names --client web-1`,
 	}
 	a.bindServer(cmd)

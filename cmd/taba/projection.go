@@ -17,7 +17,7 @@ func newProjection() *cobra.Command {
 		Use:   "projection [NAME…]",
 		Short: "Show tabs of each client apart",
 		Example: `  taba projection bids_won --client web-1
-  taba projection --re 'bid_.*' -o json`,
+  taba projection --re 'bid.*' -o json`,
 	}
 	a.bindServer(cmd)
 	a.bindOutput(cmd)

@@ -134,6 +134,9 @@ func TestErrorsOfAClient(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		case "/400":
 			http.Error(w, "Invalid parameters: foo\nmore", http.StatusBadRequest)
+		case "/json":
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"error": "The token lacks the scope read."}`))
 		case "/cut":
 			w.Header().Set("Content-Length", "100")
 			_, _ = w.Write([]byte("{"))
@@ -153,6 +156,7 @@ func TestErrorsOfAClient(t *testing.T) {
 	}
 	f("/401", "pass --token or set TABA_TOKEN")
 	f("/400", "answered 400 Bad Request: Invalid parameters: foo")
+	f("/json", "refuses this token: The token lacks the scope read.")
 	f("/html", "did not answer JSON")
 	if partial := (*PartialError)(nil); !errors.As(f("/cut", "broke off its answer"), &partial) {
 		t.Error("an answer cut off is not a PartialError")

@@ -55,7 +55,7 @@ type StatusError struct {
 func (e *StatusError) Error() string {
 	switch e.Code {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("%s wants a token: pass --token or set TABA_TOKEN", e.URL)
+		return fmt.Sprintf("%s wants a token: pass --token or set TABA_TOKEN (%s)", e.URL, e.Text)
 	case http.StatusForbidden:
 		return fmt.Sprintf("%s refuses this token: %s", e.URL, e.Text)
 	}
@@ -132,12 +132,19 @@ func (c *Client) do(req *http.Request) ([]byte, http.Header, error) {
 	case len(body) > MaxAnswer:
 		return nil, nil, &PartialError{fmt.Sprintf("the answer of %s is larger than %d bytes; name the tabs you want", c.URL, MaxAnswer)}
 	case resp.StatusCode != http.StatusOK:
-		return nil, nil, &StatusError{URL: c.URL, Code: resp.StatusCode, Text: firstLine(body)}
+		return nil, nil, &StatusError{URL: c.URL, Code: resp.StatusCode, Text: sentence(body)}
 	}
 	return body, resp.Header, nil
 }
 
-func firstLine(body []byte) string {
+// sentence is what an answer that refuses says, as text or as JSON.
+func sentence(body []byte) string {
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &refusal) == nil && refusal.Error != "" {
+		body = []byte(refusal.Error)
+	}
 	line, _, _ := bytes.Cut(bytes.TrimSpace(body), []byte("\n"))
 	if len(line) > 300 {
 		line = append(line[:300:300], "…"...)
