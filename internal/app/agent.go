@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -41,6 +42,7 @@ type agent struct {
 	counts    *ingest.Metrics
 	budget    *ingest.Budget
 	front     *front
+	rest      *rest
 	started   time.Time
 }
 
@@ -59,7 +61,7 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 		return nil, err
 	}
 	a := &agent{
-		cfg: cfg, opts: opts, forwarder: forwarder, counts: counts, started: time.Now(),
+		cfg: cfg, opts: opts, forwarder: forwarder, counts: counts, rest: newRest(), started: time.Now(),
 		types:  &learnedTypes{byName: map[store.TabName]string{}},
 		budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
 	}
@@ -94,11 +96,16 @@ var syncPolicies = map[string]spool.Sync{"always": spool.Always, "interval": spo
 // run serves until ctx ends and stops in the direction of the data: refuse at
 // the door, commit to the spool, forward, close the spool.
 func (a *agent) run(ctx context.Context) error {
+	behind, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { a.rest.run(behind, releaseMemory) })
 	err := a.front.serve(ctx, listener{
 		addr: a.cfg.Listen, cert: a.cfg.TLSCert, key: a.cfg.TLSKey,
 		limits: a.cfg.Limits, drain: a.cfg.DrainTimeout,
 	})
 	a.committer.Stop()
+	stop()
+	work.Wait()
 	deadline, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout)
 	defer cancel()
 	return errors.Join(err, a.close(deadline))
@@ -119,6 +126,7 @@ type learning struct{ a *agent }
 
 func (l learning) Commit(ctx context.Context, acc *fold.Accumulator) error {
 	l.a.types.learn(acc)
+	l.a.rest.worked()
 	return l.a.committer.Commit(ctx, acc)
 }
 

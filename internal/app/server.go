@@ -48,6 +48,7 @@ type server struct {
 	query     *query.Handler
 	front     *front
 	latency   Latency
+	rest      *rest
 	failure   atomic.Pointer[error] // of the last commit; nil once one succeeded
 }
 
@@ -64,7 +65,7 @@ func newServer(cfg ServerConfig, opts Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, opts: opts, store: st, counts: counts, budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes))}
+	s := &server{cfg: cfg, opts: opts, store: st, counts: counts, budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)), rest: newRest()}
 	s.wire(builtin.Registry(), auth)
 	return s, nil
 }
@@ -88,7 +89,10 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Log: log})
 	s.committer = commit.NewServer(commit.ServerOptions{
 		Store: s.store, Registry: reg, Now: s.opts.Now,
-		Committed: func(int) { s.compactor.Kick() },
+		Committed: func(int) {
+			s.compactor.Kick()
+			s.rest.worked()
+		},
 	})
 	s.query = query.New(query.Options{
 		View: s.view, Compactor: s.compactor, Now: s.opts.Now, Latency: s.lag,
@@ -136,6 +140,7 @@ func (s *server) run(ctx context.Context) error {
 	work.Go(func() { s.compactor.Run(behind) })
 	work.Go(func() { s.compactor.PruneEvery(behind, s.cfg.GCEvery, s.pruneAt) })
 	work.Go(func() { s.collectSources(behind) })
+	work.Go(func() { s.rest.run(behind, releaseMemory) })
 	err := s.front.serve(ctx, listener{
 		addr: s.cfg.Listen, cert: s.cfg.TLSCert, key: s.cfg.TLSKey,
 		limits: s.cfg.Limits, drain: s.cfg.DrainTimeout,

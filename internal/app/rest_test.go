@@ -1,0 +1,39 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRestComesOnceAfterEachSpellOfWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r := newRest()
+		released := 0
+		go r.run(ctx, func() { released++ })
+		want := func(n int) {
+			t.Helper()
+			synctest.Wait()
+			if released != n {
+				t.Errorf("after %v memory was released %d times, want %d", time.Since(r.from), released, n)
+			}
+		}
+		time.Sleep(time.Hour)
+		want(0)
+		for range 100 { // a spell of work, with pauses shorter than restAfter
+			r.worked()
+			time.Sleep(restAfter / 2)
+		}
+		want(0)
+		time.Sleep(restAfter)
+		want(1)
+		time.Sleep(time.Hour)
+		want(1)
+		r.worked()
+		time.Sleep(restAfter)
+		want(2)
+	})
+}
