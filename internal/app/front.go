@@ -146,6 +146,7 @@ func (f *front) serve(ctx context.Context, l listener) error {
 	srv.ErrorLog = slog.NewLogLogger(f.opts.Logger.Handler(), slog.LevelDebug)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
+	f.opts.Logger.Info("listening", "addr", ln.Addr().String(), "tls", l.cert != "", "tokens", f.auth.Enabled())
 	f.opts.Ready(ln.Addr().String())
 	select {
 	case err := <-failed:
