@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -32,9 +33,6 @@ func Calibrate(dir string) (Calibration, error) {
 	return Calibration{Multiply: multiply(), Copy: copyRate(), Chase: chase(), Fdatasync: sync}, err
 }
 
-// sink keeps the compiler from removing the loops.
-var sink uint64
-
 func multiply() float64 {
 	const n = 20_000_000
 	x := uint64(time.Now().UnixNano()) | 1
@@ -42,7 +40,7 @@ func multiply() float64 {
 	for range n {
 		x *= 6364136223846793005
 	}
-	sink += x
+	runtime.KeepAlive(x)
 	return float64(time.Since(start).Nanoseconds()) / n
 }
 
@@ -53,7 +51,7 @@ func copyRate() float64 {
 	for range n {
 		copy(dst, src)
 	}
-	sink += uint64(dst[0])
+	runtime.KeepAlive(dst)
 	return size * n / float64(time.Since(start).Nanoseconds())
 }
 
@@ -70,7 +68,7 @@ func chase() float64 {
 	for range steps {
 		at = next[at]
 	}
-	sink += at
+	runtime.KeepAlive(at)
 	return float64(time.Since(start).Nanoseconds()) / steps
 }
 

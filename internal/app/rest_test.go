@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,13 +13,13 @@ func TestRestComesOnceAfterEachSpellOfWork(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		r := newRest()
-		released := 0
-		go r.run(ctx, func() { released++ })
-		want := func(n int) {
+		var released atomic.Int64
+		go r.run(ctx, func() { released.Add(1) })
+		want := func(n int64) {
 			t.Helper()
 			synctest.Wait()
-			if released != n {
-				t.Errorf("after %v memory was released %d times, want %d", time.Since(r.from), released, n)
+			if got := released.Load(); got != n {
+				t.Errorf("after %v memory was released %d times, want %d", time.Since(r.from), got, n)
 			}
 		}
 		time.Sleep(time.Hour)

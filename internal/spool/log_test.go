@@ -39,10 +39,10 @@ func TestRecordsAreBoundToTheSourceInForce(t *testing.T) {
 		t.Errorf("runs: %+v", runs)
 	}
 	closeLog(t, l)
-	l, r := open(t, fs, Options{})
+	l, _ = open(t, fs, Options{})
 	appendAll(t, l, "d") // still under 1, across the restart
 	closeLog(t, l)
-	l, r = open(t, fs, Options{})
+	l, r := open(t, fs, Options{})
 	defer closeLog(t, l)
 	equal(t, "records", len(r.records), 5)
 	equal(t, "source of a", r.records[0].Source, 0)

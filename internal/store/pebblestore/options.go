@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -86,7 +87,7 @@ type logger struct {
 }
 
 func (l logger) Infof(format string, args ...any) {
-	if l.log.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // there is no context
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
 		l.log.Debug(fmt.Sprintf(format, args...))
 	}
 }

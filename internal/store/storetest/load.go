@@ -222,7 +222,7 @@ func testIdentity(e *env) {
 		e.Error("other entries before, same identity")
 	}
 	p := store.Command{Kind: store.KindPrune, At: 1}
-	if e.command(p) == e.command(p) {
+	if first, second = e.command(p), e.command(p); first == second {
 		e.Error("another place in the log, same position")
 	}
 }
