@@ -143,8 +143,8 @@ func (ns *numbers) take(dst []*chunk) []*chunk {
 // barrier returns when everybody who was recording has finished.
 func (ns *numbers) barrier() {
 	for i := range ns.stripes {
-		//lint:ignore SA2001 whoever holds the lock is recording: there is nothing to do inside
 		ns.stripes[i].mu.Lock()
+		//lint:ignore SA2001 whoever holds the lock is recording: there is nothing to do inside
 		ns.stripes[i].mu.Unlock()
 	}
 }

@@ -119,8 +119,8 @@ func (vs *values) take(dst []item) []item {
 }
 
 func (vs *values) barrier() {
-	//lint:ignore SA2001 whoever holds the lock is recording: there is nothing to do inside
 	vs.mu.Lock()
+	//lint:ignore SA2001 whoever holds the lock is recording: there is nothing to do inside
 	vs.mu.Unlock()
 }
 
