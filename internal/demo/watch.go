@@ -20,8 +20,7 @@ func (o Options) watch(ctx context.Context, m *monitor, serverURL, agentURL stri
 	head := header{server: serverURL, agent: agentURL, until: o.For}
 	if !o.Out.Terminal {
 		_, _ = fmt.Fprintf(o.Out.W, "%s\n\n", head.text())
-		each(ctx, refreshPlain, func() {
-			s := m.take(ctx)
+		m.each(ctx, refreshPlain, func(s sample) {
 			_, _ = fmt.Fprintln(o.Out.W, s.line())
 		})
 		return
@@ -29,8 +28,7 @@ func (o Options) watch(ctx context.Context, m *monitor, serverURL, agentURL stri
 	screen := newScreen(o.Out.W)
 	defer screen.close()
 	screen.draw(head.text() + "\n\nstarting the fleet …")
-	each(ctx, refreshTerminal, func() {
-		s := m.take(ctx)
+	m.each(ctx, refreshTerminal, func(s sample) {
 		width, height := screen.size()
 		out := o.Out
 		out.Width = width
@@ -42,8 +40,9 @@ func (o Options) watch(ctx context.Context, m *monitor, serverURL, agentURL stri
 	})
 }
 
-// each calls f every d until ctx ends.
-func each(ctx context.Context, d time.Duration, f func()) {
+// each takes a sample every d and hands it to f, until ctx ends. A sample that
+// the end interrupted is nothing to show.
+func (m *monitor) each(ctx context.Context, d time.Duration, f func(sample)) {
 	ticker := time.NewTicker(d)
 	defer ticker.Stop()
 	for {
@@ -51,7 +50,9 @@ func each(ctx context.Context, d time.Duration, f func()) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			f()
+		}
+		if s := m.take(ctx); ctx.Err() == nil {
+			f(s)
 		}
 	}
 }
