@@ -111,6 +111,7 @@ func FuzzReplay(f *testing.F) {
 	add(spool.KindSeal, appendSealed(nil, sampleSealed()))
 	add(spool.KindAck, appendAcked(nil, []acked{{1, 5, 3}}))
 	add(spool.KindClose, appendClosed(nil, &closed{Heir: 4}))
+	add(spool.KindClose, appendClosed(nil, &closed{Heir: 3})) // its own heir
 	add(spool.KindDrop, []byte("why"))
 	add(spool.KindCheckpoint, appendCheckpoint(nil, 11, []*source{sampleSource()}))
 	f.Fuzz(func(t *testing.T, kind1 byte, payload1 []byte, kind2 byte, payload2 []byte) {

@@ -179,6 +179,9 @@ func (m *Machine) remove(s *source) {
 // owner is the source under whose id the records of s are sealed, or nil.
 func (m *Machine) owner(s *source) *source {
 	for s != nil && s.closed {
+		if s.heir <= s.n {
+			return nil // heirs are younger; nothing else was ever written
+		}
 		s = m.source(s.heir)
 	}
 	return s

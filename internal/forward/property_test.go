@@ -99,7 +99,7 @@ func TestStoreLosesAcknowledgedBatches(t *testing.T) {
 			case n < 84:
 				old = w.shelf.clone()
 			case n < 86:
-				w.shelf.restore(old)
+				w.shelf.restore(old, w.rng.IntN(2))
 			default:
 				w.now += time.Duration(w.rng.IntN(3000)) * time.Millisecond
 			}
@@ -204,7 +204,7 @@ func TestStoreLosesMoreThanWasKept(t *testing.T) {
 		run(100)
 		old := w.shelf.clone()
 		run(100)
-		w.shelf.restore(old)
+		w.shelf.restore(old, w.rng.IntN(2))
 		before := w.names
 		w.lossy = true
 		run(100)

@@ -111,9 +111,8 @@ func (f *Forwarder) deliver(ans answer, now time.Duration) error {
 	case DoHeads:
 		f.m.HeadsRead(attempt, ans.heads.Heads, now)
 	case DoSend:
-		if err = f.m.Replied(attempt, ans.batch.Results, pause, now); !f.m.unackedAny() {
-			clear(f.bodies)
-		}
+		clear(f.bodies) // what is sent again is read again: memory stays bounded
+		err = f.m.Replied(attempt, ans.batch.Results, pause, now)
 	}
 	if err == nil {
 		f.idle = 0

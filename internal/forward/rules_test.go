@@ -161,7 +161,8 @@ func TestOnlyUnacknowledgedPartsAreSentAgain(t *testing.T) {
 	}
 	w.down = func(vb int) bool { return vb == 1 }
 	a.do("seal write send write send")
-	a.append() // waits: one Batch is in flight
+	a.append()
+	a.do("") // one Batch is in flight, the rest accrues
 	w.down = nil
 	w.now += time.Second
 	a.do("send write seal write send write")
@@ -185,10 +186,19 @@ func result(t *testing.T, change func(r *store.PartResult)) *agent {
 	return a
 }
 
+func unacked(m *Machine) bool {
+	for _, s := range m.sources {
+		if s.unacked() {
+			return true
+		}
+	}
+	return false
+}
+
 func TestRepliesAreVerified(t *testing.T) {
-	released := func(a *agent) bool { return !a.f.m.unackedAny() && a.f.m.counts.Forks == 0 }
+	released := func(a *agent) bool { return !unacked(a.f.m) && a.f.m.counts.Forks == 0 }
 	forked := func(a *agent) bool { return a.f.m.counts.Forks == 1 }
-	waits := func(a *agent) bool { return a.f.m.unackedAny() && a.f.m.counts.Forks == 0 }
+	waits := func(a *agent) bool { return unacked(a.f.m) && a.f.m.counts.Forks == 0 }
 	f := func(name string, change func(*store.PartResult), want func(*agent) bool) {
 		t.Helper()
 		a := result(t, change)
@@ -303,6 +313,34 @@ func TestTooOldGoesToQuarantine(t *testing.T) {
 	}
 }
 
+// What is in quarantine must not be saved again, from a spool that has
+// forgotten some of it, after a power loss.
+func TestQuarantineSurvivesPowerLoss(t *testing.T) {
+	w, a := oneVB(t, Config{})
+	a.do("open write")
+	for range 200 {
+		a.append()
+	}
+	w.shelf.gc()
+	for a.f.m.counts.Gone == 0 || len(a.f.m.sources) > 0 || len(a.f.m.writes) > 0 {
+		a.step()
+	}
+	if act := a.f.next(); act.Kind != DoOpen {
+		t.Fatalf("next: %v", act.Kind)
+	}
+	for act := a.f.next(); act.Kind != DoNothing; act = a.f.next() { // while that is in flight
+		a.perform(act)
+	}
+	if n := a.f.log.Stats().Segments; n != 1 {
+		t.Fatalf("%d segments left", n)
+	}
+	a.restart(a.fs.CrashClone(vfs.CrashCloneCfg{}))
+	w.settle(a)
+	if n := w.check(a); n != 200 {
+		t.Errorf("%d in quarantine, want 200", n)
+	}
+}
+
 func TestRenumberingNeedsAnExclusiveClose(t *testing.T) {
 	lost := func(t *testing.T) (*world, *agent) {
 		w, a := oneVB(t, Config{Retain: time.Second, Reconcile: time.Hour})
@@ -329,10 +367,13 @@ func TestRenumberingNeedsAnExclusiveClose(t *testing.T) {
 	}
 
 	w, a = lost(t)
+	for range 3 {
+		a.step() // seal, write, send
+	}
 	w.shelf.close(a.f.m.inForce.ID, store.Token{9}) // somebody else was first
-	a.do("seal write send write quarantine write open write")
+	a.do("open write close write quarantine write")
 	w.acked = w.acked[1:]
-	if n := w.check(a); n != 2 || a.f.m.counts.Renumbered != 0 {
+	if n := w.check(a); n != 2 || a.f.m.counts.Renumbered != 0 || a.f.m.counts.Forks != 1 {
 		t.Errorf("%d in quarantine, %+v", n, a.f.m.counts)
 	}
 }
@@ -372,7 +413,7 @@ func TestLateRepliesAreIgnored(t *testing.T) {
 	act := a.f.next()
 	m := a.f.m
 	m.Failed(act.Attempt, 0, 0)
-	if err := m.Replied(act.Attempt, make([]store.PartResult, 1), 0, 0); err != nil || !m.unackedAny() {
+	if err := m.Replied(act.Attempt, make([]store.PartResult, 1), 0, 0); err != nil || !unacked(m) {
 		t.Error("a reply to a request that was given up was followed")
 	}
 	m.HeadsRead(act.Attempt, nil, 0)

@@ -79,16 +79,6 @@ func (m *Machine) describe(st *Status, now time.Duration) {
 	st.BacklogBytes += st.InFlightBytes
 }
 
-// unackedAny reports whether any part waits to be acknowledged.
-func (m *Machine) unackedAny() bool {
-	for _, s := range m.sources {
-		if s.unacked() {
-			return true
-		}
-	}
-	return false
-}
-
 // Idle reports whether everything held was acknowledged.
 func (m *Machine) Idle() bool {
 	for _, s := range m.sources {

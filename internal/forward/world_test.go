@@ -98,13 +98,15 @@ func (s *shelf) clone() *shelf {
 	return &c
 }
 
-// restore goes back to an earlier state, as a failover does.
-func (s *shelf) restore(old *shelf) {
-	birth := s.birth
-	epoch := s.epoch
-	*s = *old.clone()
-	s.birth = birth
-	s.epoch = epoch
+// restore goes back to an earlier state, as a failover does, in the vbuckets
+// named or in all.
+func (s *shelf) restore(old *shelf, vbs ...int) {
+	was := old.clone().vbs
+	for vb := range s.vbs {
+		if len(vbs) == 0 || slices.Contains(vbs, vb) {
+			s.vbs[vb] = was[vb]
+		}
+	}
 	s.epoch[15]++
 }
 
