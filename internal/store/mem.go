@@ -155,6 +155,9 @@ func (m *Mem) GC(_ context.Context, elapsed time.Duration, now time.Time) (remov
 	return removed, err
 }
 
+// Writable implements Store.
+func (m *Mem) Writable(context.Context) error { return m.each(func(int, *memVB) {}) }
+
 // Shutdown implements Store.
 func (m *Mem) Shutdown() error {
 	m.mu.Lock()

@@ -100,6 +100,10 @@ type Store interface {
 	// moment. It reads the whole log and may hold writers up meanwhile.
 	Audit(ctx context.Context, vb int) (Stats, error)
 
+	// Writable returns why nothing can be appended now, nil if it can: for
+	// probes of readiness. It is cheap.
+	Writable(ctx context.Context) error
+
 	// Shutdown syncs and releases everything. Methods then return ErrClosed.
 	Shutdown() error
 }

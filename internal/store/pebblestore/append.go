@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,7 +20,7 @@ func (s *Store) Append(ctx context.Context, parts []store.Part) ([]store.PartRes
 	vbs := s.lockAll(parts)
 	defer unlock(vbs)
 	// Who held the locks before may have failed since begin.
-	if err := s.g.failure(); err != nil {
+	if err := errors.Join(s.g.failure(), s.space()); err != nil {
 		return nil, err
 	}
 	w := writer{s: s, batch: s.db.NewBatch()}
@@ -71,7 +72,7 @@ func (s *Store) Command(ctx context.Context, vb int, c store.Command) (store.Pos
 	defer s.life.RUnlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := s.g.failure(); err != nil {
+	if err := errors.Join(s.g.failure(), s.space()); err != nil {
 		return store.Position{}, err
 	}
 	w := writer{s: s, batch: s.db.NewBatch()}

@@ -24,12 +24,9 @@ import (
 // might write on. It never gets to know: the Store asks failure instead, after
 // each commit and before it believes in it. The disk holds what it held when
 // the first error came, which Pebble's own recovery reads like after a crash.
-//
-// While the store is being opened errors are passed on: Open returns them.
 type guard struct {
 	vfs.FS
 	dir     string
-	hiding  atomic.Bool // errors are hidden from Pebble
 	failed  atomic.Pointer[error]
 	onFirst func(error)
 }
@@ -60,26 +57,27 @@ func describe(dir string, cause error) error {
 // change runs what changes the disk, or not if the disk is cut off.
 func (g *guard) change(op, name string, f func() error) error {
 	if g.failed.Load() != nil {
-		return g.told()
+		return nil
 	}
 	err := f()
 	if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
 		return err // not the disk's fault
 	}
 	g.cut(fmt.Errorf("%s %s: %w", op, name, err))
-	if g.hiding.Load() {
-		return nil
-	}
-	return err
+	return nil
 }
 
-// told is what Pebble is told of a change when the disk is cut off.
-func (g *guard) told() error {
-	if g.hiding.Load() {
-		return nil
+// Open slows Pebble down when the disk is cut off: it may look for a file that
+// was never written, and would try again at once, for ever.
+func (g *guard) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := g.FS.Open(name, opts...)
+	if err != nil && g.failed.Load() != nil {
+		time.Sleep(retryPause)
 	}
-	return g.failure()
+	return f, err
 }
+
+const retryPause = 50 * time.Millisecond
 
 // file runs what opens a file to be written.
 func (g *guard) file(op, name string, open func() (vfs.File, error)) (vfs.File, error) {

@@ -45,7 +45,6 @@ func (s *Store) open() (err error) {
 		}
 		return err
 	}
-	s.g.hiding.Store(true)
 	if err = s.load(); err == nil {
 		err = s.g.failure()
 	}

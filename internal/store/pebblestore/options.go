@@ -24,6 +24,9 @@ type Options struct {
 	VBuckets int
 	// CacheBytes bounds the memory for blocks read from disk; 0 means 8 MiB.
 	CacheBytes int64
+	// MinFreeBytes is how much of the disk Append and Command leave free; 0
+	// means 64 MiB, a negative number nothing.
+	MinFreeBytes int64
 	// Logger is told what went wrong, and at level debug what Pebble does; nil
 	// means nobody is.
 	Logger *slog.Logger
@@ -43,6 +46,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 8 << 20
+	}
+	if o.MinFreeBytes == 0 {
+		o.MinFreeBytes = defaultMinFree
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -68,7 +74,11 @@ func (o Options) pebble(g *guard, lock *pebble.Lock) *pebble.Options {
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 		Logger:             logger{o.Logger, g},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { o.Logger.Error("the store could not do its upkeep", "dir", o.Dir, "err", err) },
+			BackgroundError: func(err error) {
+				if g.failure() == nil { // else it was told
+					o.Logger.Error("the store could not do its upkeep", "dir", o.Dir, "err", err)
+				}
+			},
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				o.Logger.Error("a file of the store is damaged", "file", i.Path, "err", i.Details)
 			},
@@ -92,7 +102,11 @@ func (l logger) Infof(format string, args ...any) {
 	}
 }
 
-func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+func (l logger) Errorf(format string, args ...any) {
+	if l.g.failure() == nil {
+		l.log.Error(fmt.Sprintf(format, args...))
+	}
+}
 
 // Fatalf ends the store, not the process.
 func (l logger) Fatalf(format string, args ...any) {

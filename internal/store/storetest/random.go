@@ -25,6 +25,7 @@ func testRandom(e *env) {
 			ref:   store.NewMem(store.MemOptions{VBuckets: c.VBuckets, Now: func() time.Time { return created }}),
 			now:   created,
 			truth: make([]model, c.VBuckets),
+			dirty: make([]bool, c.VBuckets),
 			old:   make([][]held, c.VBuckets),
 		}
 		for vb := range r.truth {
@@ -58,6 +59,7 @@ type random struct {
 	sources []*sender
 	parts   []store.Part // every part ever sealed
 	truth   []model
+	dirty   []bool   // changed since the last check
 	old     [][]held // what compactors have read, to be late with
 }
 
@@ -160,6 +162,7 @@ func (r *random) send(parts []store.Part) {
 	})
 	for i, result := range results {
 		if result.Verdict == store.Applied {
+			r.dirty[parts[i].VB] = true
 			r.truth[parts[i].VB].fold(&store.Entry{Kind: store.KindPartials, Body: parts[i].Body, Position: result.Position}, nil)
 		}
 	}
@@ -172,6 +175,7 @@ func (r *random) command() {
 		c = store.Command{Kind: store.KindDelete, Names: names(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 2).Draw(r.T, "names")...)}
 	}
 	at := both(r, "command", func(s store.Store) (store.Position, error) { return s.Command(r.e.ctx, vb, c) })
+	r.dirty[vb] = true
 	r.truth[vb].fold(&store.Entry{Kind: c.Kind, Command: c, Position: at}, nil)
 }
 
@@ -231,6 +235,7 @@ func (r *random) compact() {
 	if rapid.IntRange(0, 3).Draw(r.T, "late") == 0 {
 		h = rapid.SampledFrom(r.old[vb]).Draw(r.T, "read")
 	}
+	r.dirty[vb] = true
 	updates := updates(h)
 	trim := h.loaded.End
 	if rapid.Bool().Draw(r.T, "keep") {
@@ -262,11 +267,18 @@ func (r *random) reopened() {
 		r.Skip()
 	}
 	r.store = r.reopen()
+	for vb := range r.dirty {
+		r.dirty[vb] = true
+	}
 }
 
 // check: the ledger adds up, and a reader that knows nothing finds the truth.
 func (r *random) check() {
 	for vb := range r.truth {
+		if !r.dirty[vb] {
+			continue
+		}
+		r.dirty[vb] = false
 		s, err := r.store.Audit(r.e.ctx, vb)
 		if err != nil {
 			r.Fatal(err)
