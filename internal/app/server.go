@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -49,7 +48,6 @@ type server struct {
 	front     *front
 	latency   Latency
 	rest      *rest
-	failure   atomic.Pointer[error] // of the last commit; nil once one succeeded
 }
 
 func newServer(cfg ServerConfig, opts Options) (*server, error) {
@@ -182,31 +180,14 @@ type timed struct{ s *server }
 func (t timed) Commit(ctx context.Context, acc *fold.Accumulator) error {
 	start := time.Now()
 	err := t.s.committer.Commit(ctx, acc)
-	t.s.note(err)
 	if err == nil {
 		t.s.latency.Observe(time.Since(start))
 	}
 	return err
 }
 
-// note remembers whether the store takes commits.
-func (s *server) note(err error) {
-	switch {
-	case err == nil:
-		if s.failure.Load() != nil {
-			s.failure.Store(nil)
-		}
-	case errors.Is(err, store.ErrFailed):
-		s.failure.Store(&err)
-	}
-}
-
-func (s *server) healthy() error {
-	if err := s.failure.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
+// healthy reports why the store takes nothing, if so.
+func (s *server) healthy() error { return s.store.Writable(context.Background()) }
 
 // pruneAt is the time as of which States are judged: now less the latency, as
 // for answers.
