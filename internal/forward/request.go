@@ -26,54 +26,80 @@ type answer struct {
 
 // request begins a request, if there is a server to send it to.
 func (f *Forwarder) request(a Action) (begun bool) {
+	q, ok := f.compose(a)
+	if !ok {
+		return false
+	}
+	go func() {
+		f.call(q)
+		f.answers <- q.answer
+	}()
+	return true
+}
+
+// Request is a request to a server; one of its messages is set.
+type Request struct {
+	Server string // its base URL
+	Open   *wire.OpenRequest
+	Close  *wire.CloseRequest
+	Heads  *wire.HeadsRequest
+	Send   *wire.Batch
+
+	answer answer
+}
+
+// compose makes the message of an action, if there is a server to send it to.
+func (f *Forwarder) compose(a Action) (q *Request, ok bool) {
 	now := f.now()
 	f.mu.Lock()
 	i, wait := f.picker.pick(now)
 	if i < 0 {
 		f.m.Postponed(a.Attempt, wait, now)
 		f.mu.Unlock()
-		return false
+		return nil, false
 	}
-	url := f.picker.servers[i].url
+	q = &Request{Server: f.picker.servers[i].url, answer: answer{a: a, server: i}}
 	f.mu.Unlock()
-	var parts []store.Part
-	if a.Kind == DoSend {
-		var err error
-		if parts, err = f.load(a.Parts); err != nil {
+	switch a.Kind {
+	case DoOpen:
+		_, _ = rand.Read(q.answer.nonce[:]) // never fails
+		q.Open = &wire.OpenRequest{Class: store.ClassSpool, Nonce: q.answer.nonce}
+	case DoClose:
+		q.Close = &wire.CloseRequest{Source: a.ID, Token: a.Token}
+	case DoHeads:
+		q.Heads = &wire.HeadsRequest{Source: a.ID}
+	case DoSend:
+		parts, err := f.load(a.Parts)
+		if err != nil {
 			f.stall("read a Batch from the spool", err)
 			f.mu.Lock()
 			f.m.Postponed(a.Attempt, f.stalled-now, now)
 			f.mu.Unlock()
-			return false
+			return nil, false
 		}
+		q.Send = &wire.Batch{Partition: a.Opened.Partition, StoreID: a.Opened.StoreID, Parts: parts}
 	}
-	ans := answer{a: a, server: i}
-	go func() {
-		f.call(url, &ans, parts)
-		f.answers <- ans
-	}()
-	return true
+	return q, true
 }
 
 // call makes a request and fills in the answer.
-func (f *Forwarder) call(url string, ans *answer, parts []store.Part) {
+func (f *Forwarder) call(q *Request) {
+	ans := &q.answer
 	defer func() {
 		if p := recover(); p != nil {
 			ans.err = fmt.Errorf("request failed: %v", p)
 		}
 	}()
 	t, ctx := f.o.Transport, f.ctx
-	switch ans.a.Kind {
-	case DoOpen:
-		_, _ = rand.Read(ans.nonce[:]) // never fails
-		ans.open, ans.err = t.Open(ctx, url, &wire.OpenRequest{Class: store.ClassSpool, Nonce: ans.nonce})
-	case DoClose:
-		ans.close, ans.err = t.Close(ctx, url, &wire.CloseRequest{Source: ans.a.ID, Token: ans.a.Token})
-	case DoHeads:
-		ans.heads, ans.err = t.Heads(ctx, url, &wire.HeadsRequest{Source: ans.a.ID})
-	case DoSend:
-		o := &ans.a.Opened
-		ans.batch, ans.err = t.Send(ctx, url, &wire.Batch{Partition: o.Partition, StoreID: o.StoreID, Parts: parts})
+	switch {
+	case q.Open != nil:
+		ans.open, ans.err = t.Open(ctx, q.Server, q.Open)
+	case q.Close != nil:
+		ans.close, ans.err = t.Close(ctx, q.Server, q.Close)
+	case q.Heads != nil:
+		ans.heads, ans.err = t.Heads(ctx, q.Server, q.Heads)
+	case q.Send != nil:
+		ans.batch, ans.err = t.Send(ctx, q.Server, q.Send)
 	}
 }
 
