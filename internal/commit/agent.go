@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -19,7 +20,6 @@ type Agent struct {
 	spool Spool
 	group *Group[accrued]
 	spare sync.Pool // of *fold.Accumulator
-	body  []byte    // used by the commit in flight
 }
 
 type accrued struct{ acc *fold.Accumulator }
@@ -45,16 +45,19 @@ func (a *Agent) Commit(ctx context.Context, acc *fold.Accumulator) error {
 // Stop refuses new work and returns when what was accepted is committed.
 func (a *Agent) Stop() { a.group.Stop() }
 
-// largestSpare is the size of a body that is worth keeping room for.
-const largestSpare = 1 << 20
+// recordBytes is about the largest record that is written: a spool has a limit,
+// and what reads records holds one in memory.
+const recordBytes = 8 << 20
 
-func (a *Agent) sink(b *accrued) error {
-	body, events := b.acc.EncodeAll(a.body[:0])
-	err := a.spool.Append(body, events)
-	a.body = body
-	if cap(body) > largestSpare {
-		a.body = nil
-	}
+// sink appends the batch, as one record unless it is very large. If a later
+// record fails the earlier ones stay: nobody was told that they do not count.
+func (a *Agent) sink(b *accrued) (err error) {
+	pieces := store.Partition{Version: 1, VBuckets: 1 + b.acc.Size()/recordBytes}
+	b.acc.Encode(pieces, func(_ int, body []byte, events uint64) {
+		if err == nil {
+			err = a.spool.Append(body, events)
+		}
+	})
 	b.acc.Reset()
 	a.spare.Put(b.acc)
 	b.acc = nil

@@ -234,6 +234,9 @@ func (l *lane) seal(ctx context.Context, acc *fold.Accumulator) (store.Part, err
 	return l.own.next(l.vb, body, events), nil
 }
 
+// largestSpare is the size of a body that is worth keeping room for.
+const largestSpare = 1 << 20
+
 func unknown(n int, err error) []store.PartResult {
 	if err == nil {
 		err = errors.New("the store answered for another number of parts")
