@@ -30,11 +30,17 @@ func (c *clock) Set(t time.Time) {
 // TestReplayOriginal replays the original's recorded HTTP session against a
 // whole server, on every engine.
 func TestReplayOriginal(t *testing.T) {
+	dir := vectors.Dir(t)
+	session, err := vectors.LoadHTTP(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Unix(int64(session.Steps[0].At), 0)
 	for _, engine := range []string{"memory", "pebble"} {
 		t.Run(engine, func(t *testing.T) {
 			cfg := DefaultServerConfig()
 			cfg.Store, cfg.Data = engine, t.TempDir()
-			c := &clock{now: time.Unix(1395954300, 0)}
+			c := &clock{now: begin}
 			s, err := newServer(cfg, Options{Now: c.Now, instant: true}.withDefaults())
 			if err != nil {
 				t.Fatal(err)
@@ -53,7 +59,7 @@ func TestReplayOriginal(t *testing.T) {
 					s.budget.SetMax(0)
 				}
 			}
-			vectors.ReplayHTTP(t, vectors.Dir(t), vectors.Server{
+			vectors.ReplayHTTP(t, dir, vectors.Server{
 				URL: ts.URL, SetNow: c.Set, SetCapacity: full, Name: serverName(cfg),
 			})
 		})

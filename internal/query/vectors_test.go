@@ -14,7 +14,9 @@ import (
 
 func replay(t *testing.T, s *server, setNow func(time.Time)) {
 	t.Helper()
-	vectors.ReplayHTTP(t, vectors.Dir(t), vectors.Server{URL: s.url, SetNow: setNow, SetCapacity: s.full.Store})
+	vectors.ReplayHTTP(t, vectors.Dir(t), vectors.Server{
+		URL: s.url, SetNow: setNow, SetCapacity: s.full.Store, Name: "taba_server.testhost.8300",
+	})
 }
 
 func TestVectors(t *testing.T) {

@@ -11,8 +11,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -143,7 +145,8 @@ type Step struct {
 		Method  string            `json:"method"`
 		Path    string            `json:"path"`
 		Headers map[string]string `json:"headers"`
-		Body    []byte            `json:"body_b64"`
+		Text    string            `json:"body"`     // of a body that is text, mostly
+		Body    []byte            `json:"body_b64"` // of any body
 	} `json:"request"`
 	Response struct {
 		Status int    `json:"status"`
@@ -151,6 +154,14 @@ type Step struct {
 	} `json:"response"`
 	Compare string `json:"compare"` // exact, json, json_set, json_keys, status, informational
 	Note    string `json:"note"`
+}
+
+// RequestBody is the body of the request, empty if it has none.
+func (s *Step) RequestBody() []byte {
+	if s.Request.Body == nil {
+		return []byte(s.Request.Text)
+	}
+	return s.Request.Body
 }
 
 // LoadHandlers reads handlers.json.
@@ -163,15 +174,18 @@ func LoadTransport(dir string) (*Transport, error) { return load[Transport](dir,
 func LoadHTTP(dir string) (*HTTP, error) { return load[HTTP](dir, "http.json") }
 
 // LoadDifferences reads the part of differences.json that is about one file:
-// handlers, transport or http.
+// handlers, transport or http. Without differences.json there are none.
 func LoadDifferences(dir, file string) ([]Difference, error) {
 	all, err := load[[]Difference](dir, "differences.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	var some []Difference
 	for _, d := range *all {
-		if d.File == file {
+		if strings.TrimSuffix(d.File, ".json") == file {
 			some = append(some, d)
 		}
 	}
