@@ -2,61 +2,32 @@ package ingest
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/tabaproject/taba/internal/vectors"
 	"github.com/tabaproject/taba/state/builtin"
 )
-
-// step is one request of the recorded session with the original's server.
-type step struct {
-	Seq     int
-	At      float64
-	Request struct {
-		Method, Path string
-		Headers      map[string]string
-		Body         string
-		BodyB64      string `json:"body_b64"`
-	}
-	Response struct{ Status int }
-	Note     string
-}
-
-func readVectors(t *testing.T, name string, to any) {
-	t.Helper()
-	dir := os.Getenv("TABA_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "testdata", "vectors")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, to); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-}
 
 // TestPostsOfTheOriginalsSession replays every post and compares the status;
 // where differences.json names another status on purpose, that one.
 func TestPostsOfTheOriginalsSession(t *testing.T) {
-	var session struct{ Steps []step }
-	readVectors(t, "http.json", &session)
-	var differences []struct {
-		File, Check string
-		Seq         int
-		Expect      any
+	dir := vectors.Dir(t)
+	session, err := vectors.LoadHTTP(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	readVectors(t, "differences.json", &differences)
+	differences, err := vectors.LoadDifferences(dir, "http")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := make(map[int]int)
 	for _, d := range differences {
-		if n, ok := d.Expect.(float64); ok && d.File == "http" && d.Check == "status" {
-			want[d.Seq] = int(n)
+		var status int
+		if d.Check == "status" && json.Unmarshal(d.Expect, &status) == nil {
+			want[d.Seq] = status
 		}
 	}
 
@@ -78,18 +49,11 @@ func TestPostsOfTheOriginalsSession(t *testing.T) {
 		if status == http.StatusServiceUnavailable { // recorded over capacity
 			full.hold(full.of.Max())
 		}
-		body := []byte(st.Request.Body)
-		if st.Request.BodyB64 != "" {
-			var err error
-			if body, err = base64.StdEncoding.DecodeString(st.Request.BodyB64); err != nil {
-				t.Fatal(err)
-			}
-		}
 		var header []string
 		for k, v := range st.Request.Headers {
 			header = append(header, k, v)
 		}
-		r, text := post(h, st.Request.Path, bytes.NewReader(body), header...)
+		r, text := post(h, st.Request.Path, bytes.NewReader(st.RequestBody()), header...)
 		if r.StatusCode != status {
 			t.Errorf("step %d (%s): status %d %q, want %d", st.Seq, st.Note, r.StatusCode, text, status)
 		}

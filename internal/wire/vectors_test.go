@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/tabaproject/taba/internal/pyjson"
+	"github.com/tabaproject/taba/internal/vectors"
 )
 
 // transportVectors is what transport.json holds: what the original's code
@@ -41,30 +41,9 @@ type decoded struct {
 	StreamError *string `json:"stream_error"`
 }
 
-// difference is an entry of differences.json: another answer on purpose.
-type difference struct {
-	File   string          `json:"file"`
-	ID     string          `json:"id"`
-	Check  string          `json:"check"`
-	Expect json.RawMessage `json:"expect"`
-}
-
-// vectorsDir is $TABA_VECTORS, or the directory committed with the code. A
-// relative one is seen from the root of the module, where go test is run.
-func vectorsDir() string {
-	dir := os.Getenv("TABA_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("testdata", "vectors")
-	}
-	if filepath.IsAbs(dir) {
-		return dir
-	}
-	return filepath.Join("..", "..", dir)
-}
-
 func readVectors(t testing.TB, name string, to any) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(vectorsDir(), name))
+	text, err := os.ReadFile(filepath.Join(vectors.Dir(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +53,15 @@ func readVectors(t testing.TB, name string, to any) {
 }
 
 // differences returns what differs on purpose in transport.json, by id.
-func differences(t *testing.T) map[string]difference {
-	var all []difference
-	readVectors(t, "differences.json", &all)
-	byID := map[string]difference{}
+func differences(t *testing.T) map[string]vectors.Difference {
+	t.Helper()
+	all, err := vectors.LoadDifferences(vectors.Dir(t), "transport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]vectors.Difference{}
 	for _, d := range all {
-		if strings.TrimSuffix(d.File, ".json") == "transport" {
-			byID[d.ID] = d
-		}
+		byID[d.ID] = d
 	}
 	return byID
 }
