@@ -3,99 +3,43 @@ package builtin_test
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
+	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 
+	"github.com/tabaproject/taba/internal/vectors"
 	"github.com/tabaproject/taba/state"
 	"github.com/tabaproject/taba/state/builtin"
 )
 
-// The vectors are what the original answered. TestVectors replays them and
-// accepts another answer only where differences.json gives it.
-
-type vectorCase struct {
-	ID      string     `json:"id"`
-	TabType string     `json:"tab_type"`
-	Latency float64    `json:"latency"`
-	Ops     []vectorOp `json:"ops"`
-}
-
-type vectorOp struct {
-	Op     string               `json:"op"`
-	State  string               `json:"state"`
-	Out    string               `json:"out"`
-	States []string             `json:"states"`
-	At     float64              `json:"at"`
-	Client string               `json:"client"`
-	Events [][2]json.RawMessage `json:"events"`
-	Accept string               `json:"accept"`
-	Result any                  `json:"result"`
-	Error  string               `json:"error"`
-}
-
-type difference struct {
-	File   string `json:"file"`
-	ID     string `json:"id"`
-	Op     *int   `json:"op"`
-	Check  string `json:"check"`
-	Expect any    `json:"expect"`
-}
-
-func vectorsDir() string {
-	root := filepath.Join("..", "..")
-	switch dir := os.Getenv("TABA_VECTORS"); {
-	case dir == "":
-		return filepath.Join(root, "testdata", "vectors")
-	case filepath.IsAbs(dir):
-		return dir
-	default: // relative to where go test ./... is run
-		return filepath.Join(root, dir)
-	}
-}
-
-func readVectors(t *testing.T, name string, into any) {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(vectorsDir(), name))
+// TestVectors replays what the original answered, and accepts another answer
+// only where differences.json gives it.
+func TestVectors(t *testing.T) {
+	dir := vectors.Dir(t)
+	golden, err := vectors.LoadHandlers(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(b, into); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-}
-
-func TestVectors(t *testing.T) {
-	var vectors struct {
-		Cases []vectorCase `json:"cases"`
-	}
-	readVectors(t, "handlers.json", &vectors)
-	if len(vectors.Cases) == 0 {
+	if len(golden.Cases) == 0 {
 		t.Fatal("no cases")
 	}
-
-	var all []difference
-	if _, err := os.Stat(filepath.Join(vectorsDir(), "differences.json")); !errors.Is(err, fs.ErrNotExist) {
-		readVectors(t, "differences.json", &all)
+	all, err := vectors.LoadDifferences(dir, "handlers")
+	if err != nil {
+		t.Fatal(err)
 	}
-	differences := map[string]map[int]difference{}
+	type place struct {
+		id string
+		op int
+	}
+	differences := map[place]vectors.Difference{}
 	for _, d := range all {
-		if d.File != "handlers" || d.Op == nil {
-			continue
-		}
-		if differences[d.ID] == nil {
-			differences[d.ID] = map[int]difference{}
-		}
-		differences[d.ID][*d.Op] = d
+		differences[place{d.ID, d.Op}] = d
 	}
 
 	reg := builtin.Registry()
-	for _, c := range vectors.Cases {
+	for _, c := range golden.Cases {
 		t.Run(c.ID, func(t *testing.T) {
 			h, ok := reg.Lookup(c.TabType)
 			if !ok {
@@ -103,14 +47,40 @@ func TestVectors(t *testing.T) {
 			}
 			r := replay{h: h, latency: c.Latency, states: map[string]state.State{}, clients: map[string]string{}}
 			for i, op := range c.Ops {
-				d, differs := differences[c.ID][i]
-				if differs && d.Check == "exact" {
-					op.Result, op.Error = d.Expect, ""
+				w := outcome{result: op.Result, raised: raised(op.Error)}
+				if d, differs := differences[place{c.ID, i}]; differs {
+					w = w.otherwise(t, d)
 				}
-				r.op(t, i, op, differs && d.Check == "note")
+				r.op(t, i, op, w)
 			}
 		})
 	}
+}
+
+// An outcome is what an operation is to give.
+type outcome struct {
+	result json.RawMessage
+	raised bool // the original raised
+	any    bool // whatever it gives is right: that it differs was said in words
+	asJSON bool // only what the result says matters, not how it is written
+}
+
+func raised(err json.RawMessage) bool { return len(err) > 0 && string(err) != "null" }
+
+// otherwise is w where d gives another answer.
+func (w outcome) otherwise(t *testing.T, d vectors.Difference) outcome {
+	t.Helper()
+	switch d.Check {
+	case "exact":
+		return outcome{result: d.Expect}
+	case "json":
+		w.asJSON = true
+	case "note":
+		w.any = true
+	default:
+		t.Errorf("op %d: difference %q has an unknown check %q", d.Op, d.Row, d.Check)
+	}
+	return w
 }
 
 // replay runs the operations of one case.
@@ -121,47 +91,55 @@ type replay struct {
 	clients map[string]string
 }
 
-// op runs an operation and checks its outcome; noted says that whether it is
-// an error differs on purpose.
-func (r *replay) op(t *testing.T, i int, op vectorOp, noted bool) {
+// op runs an operation and checks its outcome.
+func (r *replay) op(t *testing.T, i int, op vectors.HandlerOp, want outcome) {
 	t.Helper()
 	switch op.Op {
 	case "new":
-		if op.Error != "" && !noted {
+		if want.raised && !want.any {
 			t.Errorf("op %d: new: want error %s", i, op.Error)
 		}
 		r.states[op.State] = r.h.New()
 		r.clients[op.State] = op.Client
 	case "fold":
 		refused := r.fold(t, op)
-		if !noted && (refused > 0) != (op.Error != "") {
+		if (refused > 0) != want.raised && !want.any {
 			t.Errorf("op %d: fold of %s refused %d events, want error %q", i, op.Events, refused, op.Error)
 		}
 	case "reduce":
 		out := r.h.New()
 		out.Fold(op.At, &state.Bundle{}, nil)
 		for _, name := range op.States {
-			out.Merge(r.states[name])
+			out.Merge(r.state(name))
 		}
 		r.states[op.Out] = out
 	case "prune":
-		if got := r.states[op.State].Expired(op.At - r.latency); got != op.Result {
-			t.Errorf("op %d: prune at %v: got %v, want %v (error %q)", i, op.At, got, op.Result, op.Error)
+		got := strconv.FormatBool(r.state(op.State).Expired(op.At - r.latency))
+		if got != string(want.result) && !want.any {
+			t.Errorf("op %d: prune at %v: got %v, want %s (error %q)", i, op.At, got, want.result, op.Error)
 		}
 	case "render":
-		r.render(t, i, op)
+		r.render(t, i, op, want)
 	default:
 		t.Fatalf("op %d: unknown operation %q", i, op.Op)
 	}
 }
 
-func (r *replay) fold(t *testing.T, op vectorOp) (refused int) {
+// state returns the State of that name, zero if it was not made before.
+func (r *replay) state(name string) state.State {
+	if r.states[name] == nil {
+		r.states[name] = r.h.New()
+	}
+	return r.states[name]
+}
+
+func (r *replay) fold(t *testing.T, op vectors.HandlerOp) (refused int) {
 	t.Helper()
 	b := state.Bundle{Tab: "tab", Client: r.clients[op.State]}
 	for _, e := range op.Events {
 		b.Events = append(b.Events, vectorEvent(t, e[0], e[1]))
 	}
-	r.states[op.State].Fold(op.At, &b, func(int, state.Reason) { refused++ })
+	r.state(op.State).Fold(op.At, &b, func(int, state.Reason) { refused++ })
 	return refused
 }
 
@@ -171,31 +149,26 @@ func vectorEvent(t *testing.T, at, payload json.RawMessage) (e state.Event) {
 	if e.Time, ok = vectorNumber(at); !ok {
 		t.Fatalf("time %s is not a number", at)
 	}
-	e.JSON = payload
+	e.JSON = special.ReplaceAll(payload, []byte("$1"))
 	e.Value, e.Number = vectorNumber(payload)
-	if e.Number && payload[0] == '{' {
-		e.JSON = []byte(strconv.FormatFloat(e.Value, 'g', -1, 64))
-	}
 	return e
 }
 
-// vectorNumber reads a number, of which {"$float": "NaN"} is one too.
+// special is how the vectors write what JSON cannot.
+var special = regexp.MustCompile(`\{\s*"\$float":\s*"(NaN|-?Infinity)"\s*\}`)
+
+// vectorNumber reads a number.
 func vectorNumber(raw json.RawMessage) (float64, bool) {
-	var special struct {
-		Float string `json:"$float"`
+	text := string(special.ReplaceAll(raw, []byte("$1")))
+	if text[0] != 'N' && text[0] != 'I' && text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+		return 0, false
 	}
-	if json.Unmarshal(raw, &special) == nil && special.Float != "" {
-		f, err := strconv.ParseFloat(special.Float, 64)
-		return f, err == nil
-	}
-	if strings.ContainsAny(string(raw[:1]), "-0123456789") {
-		f, err := strconv.ParseFloat(string(raw), 64)
-		return f, err == nil
-	}
-	return 0, false
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-func (r *replay) render(t *testing.T, i int, op vectorOp) {
+func (r *replay) render(t *testing.T, i int, op vectors.HandlerOp, w outcome) {
+	t.Helper()
 	t.Helper()
 	format := state.Text
 	switch op.Accept {
@@ -204,13 +177,13 @@ func (r *replay) render(t *testing.T, i int, op vectorOp) {
 	case "application/json-detailed":
 		format = state.Detailed
 	}
-	got := string(r.states[op.State].Render(nil, op.At-r.latency, format))
-	want, ok := op.Result.(string)
-	if !ok {
-		t.Errorf("op %d: render gave %s, want error %q", i, got, op.Error)
-		return
-	}
-	if !r.same(got, want) {
+	got := string(r.state(op.State).Render(nil, op.At-r.latency, format))
+	var want string
+	switch {
+	case w.any:
+	case json.Unmarshal(w.result, &want) != nil:
+		t.Errorf("op %d: render gave %s, want error %s", i, got, op.Error)
+	case !r.same(got, want, w.asJSON):
 		t.Errorf("op %d: render at %v as %s:\n got %s\nwant %s", i, op.At, op.Accept, got, want)
 	}
 }
@@ -218,7 +191,7 @@ func (r *replay) render(t *testing.T, i int, op vectorOp) {
 // same compares renderings: as JSON where the original had no order of its
 // own, and window totals of a CounterGroup, which the original kept as
 // float32, within 1e-6.
-func (r *replay) same(got, want string) bool {
+func (r *replay) same(got, want string, asJSON bool) bool {
 	var g, w any
 	if got == want {
 		return true
@@ -232,22 +205,41 @@ func (r *replay) same(got, want string) bool {
 	case "CounterGroup":
 		return reflect.DeepEqual(shape(g), shape(w)) && close1e6(g, w)
 	}
-	return false
+	return asJSON && reflect.DeepEqual(g, w)
 }
 
-// shape is a rendering of a CounterGroup without its window totals.
+// shape is a rendering of a CounterGroup, or one of its windows or buckets,
+// without its totals.
 func shape(v any) any {
-	groups, ok := v.(map[string]any)
-	if !ok {
-		return nil
-	}
-	out := map[string]any{"pct": groups["pct"]}
-	for name, g := range groups {
-		if window, ok := g.(map[string]any); ok {
-			out[name+" count"] = window["count"]
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, value := range v {
+			switch key {
+			case "pct": // was never a float32
+				out[key] = value
+			case "total", "average":
+			default:
+				out[key] = shape(value)
+			}
 		}
+		return out
+	case []any:
+		if len(v) == 3 && !isList(v[0]) { // a bucket: start, count, total
+			return v[:2]
+		}
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = shape(v[i])
+		}
+		return out
 	}
-	return out
+	return v
+}
+
+func isList(v any) bool {
+	_, ok := v.([]any)
+	return ok
 }
 
 func close1e6(a, b any) bool {
