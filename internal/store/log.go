@@ -24,6 +24,7 @@ func (p Position) Next(e *Entry) Position {
 	_, _ = d.Write(e.Body)
 	number(math.Float64bits(e.Command.At))
 	for _, n := range e.Command.Names {
+		number(uint64(len(n.Namespace)))
 		_, _ = d.WriteString(n.Namespace)
 		number(uint64(len(n.Name)))
 		_, _ = d.WriteString(n.Name)
@@ -42,7 +43,7 @@ func (e *Entry) Touches(visit func(t Tab, events uint64)) error {
 }
 
 // TouchesAny reports whether the entry touches one of the names; nil means
-// every tab.
+// every tab. It does not allocate.
 func (e *Entry) TouchesAny(names map[TabName]struct{}) bool {
 	if names == nil || e.Kind == KindPrune {
 		return true
@@ -52,13 +53,13 @@ func (e *Entry) TouchesAny(names map[TabName]struct{}) bool {
 			return true
 		}
 	}
-	found := false
-	_ = e.Touches(func(t Tab, _ uint64) {
-		if _, ok := names[TabName{t.Namespace, t.Name}]; ok {
-			found = true
+	r := NewBodyReader(e.Body)
+	for r.NextTab() {
+		if _, ok := names[TabName{Namespace: string(r.Tab.Namespace), Name: string(r.Tab.Name)}]; ok {
+			return true
 		}
-	})
-	return found
+	}
+	return false
 }
 
 // NameSet makes a set of names; nil stays nil, which means every name.

@@ -28,7 +28,7 @@ func (s *Store) Append(ctx context.Context, parts []store.Part) ([]store.PartRes
 	for i := range parts {
 		results[i] = w.part(&parts[i])
 	}
-	if err := w.commit(); err != nil {
+	if err := s.settle(w.commit()); err != nil {
 		for i := range results {
 			results[i] = store.PartResult{Err: err}
 		}

@@ -27,7 +27,7 @@ func (s *Store) Compact(ctx context.Context, vb int, updates []store.Update, tri
 	c := compaction{ctx: ctx, vb: vb, end: b.synced.Load().Position, batch: s.db.NewIndexedBatch()}
 	done, err := c.run(updates, trim)
 	if err != nil {
-		return store.Compacted{}, errors.Join(err, c.batch.Close())
+		return store.Compacted{}, s.settle(errors.Join(err, c.batch.Close()))
 	}
 	if c.batch.Empty() {
 		return done, c.batch.Close()

@@ -18,8 +18,8 @@ import (
 // The bodies of a run fill several write buffers, so that Pebble writes and
 // merges tables, rotates logs and deletes files while the disk is looked at.
 const (
-	runParts = 60
-	runPad   = 120 << 10
+	runParts = 120
+	runPad   = 8 << 10
 )
 
 // run appends parts and compacts now and then, until an error.
@@ -94,7 +94,7 @@ func (h *history) planned(parts int) {
 // nothing it may lose, and be whole when opened again.
 func TestFailure(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for i, at := 0, int64(1); i < 40; i, at = i+1, at+int64(rng.IntN(18)) {
+	for i, at := 0, int64(1); i < 40; i, at = i+1, at+int64(1+rng.IntN(12)) {
 		cause := []error{syscall.EIO, syscall.ENOSPC}[i%2]
 		failAt(t, at, cause, i%4 < 2)
 	}

@@ -17,7 +17,8 @@ import (
 var created = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func options(fs vfs.FS) pebblestore.Options {
-	return pebblestore.Options{Dir: "a/data", FS: fs, VBuckets: 2, Now: func() time.Time { return created }}
+	o := pebblestore.Options{Dir: "a/data", FS: fs, VBuckets: 2, Now: func() time.Time { return created }}
+	return o.SmallBuffers()
 }
 
 // history is a Source whose every call appends one part to each of two

@@ -23,10 +23,10 @@ func (s *Store) Load(ctx context.Context, vb int, req store.LoadRequest) (*store
 	}
 	r, err := s.read(ctx, b)
 	if err != nil {
-		return nil, err
+		return nil, s.settle(err)
 	}
 	l, err := r.load(req)
-	if err = errors.Join(err, r.snap.Close(), s.g.failure()); err != nil {
+	if err = s.settle(errors.Join(err, r.snap.Close())); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -156,6 +156,9 @@ func (r *reader) heads(after uint64, visit func(h *head) error) error {
 		}
 		if err == nil && h.entry.Position.Offset != next {
 			err = missing(next)
+		}
+		if err == nil {
+			err = r.ctx.Err()
 		}
 		if err == nil {
 			err = visit(&h)

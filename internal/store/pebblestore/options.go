@@ -32,6 +32,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock of a store's creation; nil means time.Now.
 	Now func() time.Time
+
+	memTable uint64 // size of a write buffer; 0 means 4 MiB
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -50,6 +52,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MinFreeBytes == 0 {
 		o.MinFreeBytes = defaultMinFree
 	}
+	if o.memTable == 0 {
+		o.memTable = 4 << 20
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -65,7 +70,7 @@ func (o Options) pebble(g *guard, lock *pebble.Lock) *pebble.Options {
 		FS:                          g,
 		Lock:                        lock,
 		CacheSize:                   o.CacheBytes,
-		MemTableSize:                4 << 20,
+		MemTableSize:                o.memTable,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       24,

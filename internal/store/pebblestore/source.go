@@ -60,7 +60,7 @@ func (s *Store) Heads(ctx context.Context, id store.SourceID) (heads []store.Sou
 		row, err := s.row(rowKey(nil, vb, id))
 		h := s.sourceHead(vb, id, row)
 		b.mu.Unlock()
-		if err = errors.Join(err, s.g.failure()); err != nil {
+		if err = s.settle(err); err != nil {
 			return nil, err
 		}
 		heads = append(heads, h)
@@ -145,7 +145,7 @@ func (s *Store) exclusively(ctx context.Context, write func(w *writer) error, do
 	}
 	w := &writer{s: s, batch: s.db.NewBatch()}
 	if err := write(w); err != nil {
-		return errors.Join(err, w.batch.Close())
+		return s.settle(errors.Join(err, w.batch.Close()))
 	}
 	if err := w.commit(); err != nil {
 		return err

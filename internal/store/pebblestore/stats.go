@@ -25,7 +25,7 @@ func (s *Store) stats(ctx context.Context, vb int, more func(*reader, *store.Sta
 	defer s.life.RUnlock()
 	r, err := s.read(ctx, b)
 	if err != nil {
-		return st, err
+		return st, s.settle(err)
 	}
 	l := &r.ledger
 	st = store.Stats{
@@ -34,7 +34,7 @@ func (s *Store) stats(ctx context.Context, vb int, more func(*reader, *store.Sta
 		Appended: r.end.events, Recorded: l.recorded,
 		Pruned: l.pruned, Deleted: l.deleted, SetAside: l.setAside,
 	}
-	return st, errors.Join(more(r, &st), r.snap.Close(), s.g.failure())
+	return st, s.settle(errors.Join(more(r, &st), r.snap.Close()))
 }
 
 // tail counts the events of entries, per tab, after that tab's record.

@@ -78,6 +78,15 @@ func (s *Store) beginVB(ctx context.Context, vb int) (*vbucket, error) {
 	return s.vbs[vb], s.begin(ctx)
 }
 
+// settle is the last step of every method: once the disk is cut off nothing
+// that was read can be relied on, and what went wrong since is of no interest.
+func (s *Store) settle(err error) error {
+	if failure := s.g.failure(); failure != nil {
+		return failure
+	}
+	return err
+}
+
 // commit writes a batch and syncs it. Afterwards the batch is released. An
 // error means that its fate is not known until the store is opened again.
 func (s *Store) commit(b *pebble.Batch) (err error) {

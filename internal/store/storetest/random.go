@@ -263,7 +263,7 @@ func (r *random) gc() {
 }
 
 func (r *random) reopened() {
-	if r.reopen == nil {
+	if r.reopen == nil || rapid.IntRange(0, 3).Draw(r.T, "reopen") > 0 { // it takes long
 		r.Skip()
 	}
 	r.store = r.reopen()

@@ -1,0 +1,8 @@
+package pebblestore
+
+// SmallBuffers makes Pebble write tables often, so that short tests see it
+// happen.
+func (o Options) SmallBuffers() Options {
+	o.memTable = 64 << 10
+	return o
+}

@@ -1,0 +1,181 @@
+package pebblestore_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/pebblestore"
+)
+
+// The figures are of the disk below the temporary directory: set TMPDIR.
+
+func openDisk(b *testing.B) *pebblestore.Store {
+	b.Helper()
+	return open(b, pebblestore.Options{Dir: b.TempDir()})
+}
+
+// source sends parts of a given body to vbucket 0.
+type source struct {
+	id   store.SourceID
+	head store.Head
+}
+
+func newSource(b testing.TB, s store.Store, n byte) *source {
+	b.Helper()
+	id, err := s.Open(b.Context(), store.ClassSpool, store.Nonce{n}, created)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &source{id: id}
+}
+
+func (c *source) send(b testing.TB, s store.Store, body []byte) {
+	p := store.Part{Source: c.id, Seq: c.head.Seq + 1, Prev: c.head.Seq, Body: body}
+	p.Chain = store.NextChain(c.head.Chain, p.Seq, p.Prev, p.Digest)
+	r, err := s.Append(b.Context(), []store.Part{p})
+	if err != nil || r[0].Verdict != store.Applied {
+		b.Fatal(r, err)
+	}
+	c.head = store.Head{Seq: p.Seq, Chain: p.Chain}
+}
+
+// bodyOf makes a body of some tabs of 10 clients each, about size bytes long.
+func bodyOf(size, tabs int) []byte {
+	var w store.BodyWriter
+	for t := range tabs {
+		w.Tab(store.Tab{Name: fmt.Sprintf("bids_won_%04d", t), Type: "CounterGroup"})
+		for c := range 10 {
+			w.Partial(fmt.Sprintf("client%02d", c), 1, func(dst []byte) []byte {
+				return append(dst, make([]byte, max(size/tabs/10-12, 1))...)
+			})
+		}
+	}
+	return w.Bytes()
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			s := openDisk(b)
+			c := newSource(b, s, 1)
+			body := bodyOf(size, max(size>>12, 1))
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				c.send(b, s, body)
+			}
+		})
+	}
+}
+
+// BenchmarkLoadNothing is what most queries find.
+func BenchmarkLoadNothing(b *testing.B) {
+	s := openDisk(b)
+	c := newSource(b, s, 1)
+	c.send(b, s, bodyOf(1<<10, 1))
+	end := load(b, s, store.LoadRequest{}).End
+	b.ReportAllocs()
+	for b.Loop() {
+		load(b, s, store.LoadRequest{After: end})
+	}
+}
+
+func load(b testing.TB, s store.Store, req store.LoadRequest) *store.Loaded {
+	b.Helper()
+	l, err := s.Load(b.Context(), 0, req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return l
+}
+
+// BenchmarkLoadTail reads what one commit has added.
+func BenchmarkLoadTail(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			s := openDisk(b)
+			c := newSource(b, s, 1)
+			var before store.Position
+			for range 20 {
+				before = load(b, s, store.LoadRequest{}).End
+				c.send(b, s, bodyOf(size, max(size>>12, 1)))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				load(b, s, store.LoadRequest{After: before})
+			}
+		})
+	}
+}
+
+// BenchmarkLoadTab reads one tab out of a log of 1,000 entries of 16 tabs.
+func BenchmarkLoadTab(b *testing.B) {
+	s := openDisk(b)
+	c := newSource(b, s, 1)
+	c.send(b, s, bodyOf(1<<10, 1))
+	for range 1000 {
+		c.send(b, s, bodyOf(16<<10, 16)[:])
+	}
+	names := []store.TabName{{Name: "none"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		load(b, s, store.LoadRequest{Records: store.WithClients, Names: names})
+	}
+}
+
+// BenchmarkLoadRecords reads 1,000 records of 20 clients with States of 500
+// bytes.
+func BenchmarkLoadRecords(b *testing.B) {
+	s := openDisk(b)
+	c := newSource(b, s, 1)
+	c.send(b, s, bodyOf(1<<10, 1))
+	end := load(b, s, store.LoadRequest{}).End
+	var updates []store.Update
+	for i := range 1000 {
+		u := store.Update{
+			Tab: store.Tab{Name: fmt.Sprintf("bids_won_%04d", i), Type: "CounterGroup"},
+			New: end, Events: 20, First: 1, All: make([]byte, 500),
+		}
+		for c := range 20 {
+			u.Clients = append(u.Clients, store.ClientState{Client: fmt.Sprintf("client%02d", c), Events: 1, State: make([]byte, 500)})
+		}
+		updates = append(updates, u)
+	}
+	if _, err := s.Compact(b.Context(), 0, updates, end); err != nil {
+		b.Fatal(err)
+	}
+	for d, name := range map[store.Detail]string{store.DirectoryOnly: "directory", store.WithAll: "all", store.WithClients: "clients"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				load(b, s, store.LoadRequest{Records: d})
+			}
+		})
+	}
+}
+
+// BenchmarkCompact writes 100 records of 20 clients each time.
+func BenchmarkCompact(b *testing.B) {
+	s := openDisk(b)
+	c := newSource(b, s, 1)
+	var old store.Position
+	b.ReportAllocs()
+	for b.Loop() {
+		c.send(b, s, bodyOf(1<<10, 1))
+		end := load(b, s, store.LoadRequest{After: old}).End
+		var updates []store.Update
+		for i := range 100 {
+			u := store.Update{Tab: store.Tab{Name: fmt.Sprintf("bids_won_%04d", i), Type: "CounterGroup"}, Old: old, New: end, All: make([]byte, 500)}
+			for c := range 20 {
+				u.Clients = append(u.Clients, store.ClientState{Client: fmt.Sprintf("client%02d", c), State: make([]byte, 500)})
+			}
+			updates = append(updates, u)
+		}
+		done, err := s.Compact(b.Context(), 0, updates, end)
+		if err != nil || done.Applied != 100 || done.Trim != end {
+			b.Fatal(done, err)
+		}
+		old = end
+	}
+}
