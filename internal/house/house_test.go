@@ -49,15 +49,17 @@ var plan = map[string]room{
 	"internal/query": {"state internal/pyjson internal/store internal/view", "questions to answers; it knows views, not engines"},
 
 	// What knows them all, and what is beside them.
-	"internal/app":     {"state state/builtin internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
-	"internal/cli":     {"", "asks servers as any client does, over HTTP"},
-	"internal/fleet":   {"internal/wire", "records as any client does, over HTTP"},
-	"internal/demo":    {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
-	"internal/vectors": {"", "reads the golden vectors; every stage tests itself against them"},
-	"internal/quiet":   {"", "initialised before everything that logs while it is"},
-	"internal/house":   {"", "rules only"},
-	"cmd/taba":         {"internal/app internal/cli internal/demo internal/ingest internal/quiet internal/wire", "one file per sub-command"},
-	".":                {"internal/wire", "applications import it: the words on the wire, no storage engine, no server"},
+	"internal/app":          {"state state/builtin internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
+	"internal/cli":          {"", "asks servers as any client does, over HTTP"},
+	"internal/fleet":        {"internal/wire", "records as any client does, over HTTP"},
+	"internal/demo":         {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
+	"internal/verify":       {"internal/cli internal/wire", "sends and asks as any client does, over HTTP"},
+	"internal/verify/chaos": {"internal/cli internal/verify", "starts processes and knows them from outside only"},
+	"internal/vectors":      {"", "reads the golden vectors; every stage tests itself against them"},
+	"internal/quiet":        {"", "initialised before everything that logs while it is"},
+	"internal/house":        {"", "rules only"},
+	"cmd/taba":              {"internal/app internal/cli internal/demo internal/ingest internal/quiet internal/verify internal/verify/chaos internal/wire", "one file per sub-command"},
+	".":                     {"internal/wire", "applications import it: the words on the wire, no storage engine, no server"},
 
 	// Programs and tests of the whole.
 	"bench":            {"", "measures real processes from outside"},
