@@ -242,11 +242,15 @@ func isList(v any) bool {
 	return ok
 }
 
+// twoDecimals is how far apart two numbers may be after rounding that were
+// nearly the same before.
+const twoDecimals = 0.0101
+
 func close1e6(a, b any) bool {
 	switch a := a.(type) {
 	case float64:
 		b, ok := b.(float64)
-		return ok && math.Abs(a-b) <= 0.0051+1e-6*math.Abs(b)
+		return ok && math.Abs(a-b) <= twoDecimals+1e-6*math.Abs(b)
 	case []any:
 		b, ok := b.([]any)
 		if !ok || len(a) != len(b) {
