@@ -80,25 +80,34 @@ func appendText(dst, v []byte) []byte {
 }
 
 // appendPython appends Python's repr of a canonical value, escaped for a JSON
-// string. Canonical separators are those of repr, so only words and strings
-// change.
+// string; of a number by itself, its str. Canonical separators are those of
+// repr, so only words, strings and long integers change.
 func appendPython(dst, v []byte) []byte {
+	nested := !isNumber(v)
 	for i := 0; i < len(v); {
 		word := ""
-		switch v[i] {
-		case 't':
+		switch c := v[i]; {
+		case c == 't':
 			word = "True"
-		case 'f':
+		case c == 'f':
 			word = "False"
-		case 'n':
+		case c == 'n':
 			word = "None"
-		case '"':
+		case c == '"':
 			n := stringLen(v[i:])
 			dst = appendPythonString(dst, v[i+1:i+n-1])
 			i += n
 			continue
+		case isNumber(v[i:]):
+			n := numberLen(v[i:])
+			dst = append(dst, v[i:i+n]...)
+			if nested && isLong(v[i:i+n]) {
+				dst = append(dst, 'L')
+			}
+			i += n
+			continue
 		default:
-			dst = append(dst, v[i])
+			dst = append(dst, c)
 			i++
 			continue
 		}
@@ -106,6 +115,26 @@ func appendPython(dst, v []byte) []byte {
 		i += len(word)
 	}
 	return dst
+}
+
+// numberLen returns the length of the canonical number that v begins with.
+func numberLen(v []byte) int {
+	for i, c := range v {
+		if (c < '0' || c > '9') && bytes.IndexByte([]byte("+-.e"), c) < 0 {
+			return i
+		}
+	}
+	return len(v)
+}
+
+// isLong reports whether a canonical number is an integer beyond 64 bits, which
+// Python 2 tells apart.
+func isLong(number []byte) bool {
+	if len(number) < 19 || bytes.ContainsAny(number, ".e") {
+		return false
+	}
+	_, err := strconv.ParseInt(string(number), 10, 64)
+	return err != nil
 }
 
 // stringLen returns the length of the canonical string that v begins with.
