@@ -7,7 +7,7 @@ import (
 )
 
 // ExpiryGauge is a Gauge whose payload says until when it holds: [value,
-// expiry in UTC seconds]. Of a bundle only the newest event is considered, of
+// expiry in UTC seconds]. Of a bundle only the newest good event is considered, of
 // several bundles of a client the one that holds longest. An expiry of null is
 // past; one that is no number never comes.
 type ExpiryGauge struct{}
@@ -23,6 +23,41 @@ type expiryGauge struct {
 }
 
 func (s *expiryGauge) Fold(now float64, b *state.Bundle, refuse func(int, state.Reason)) {
+	s.advance(now, 0)
+	last := -1 // the newest event
+	for i := range b.Events {
+		e := &b.Events[i]
+		if finite(e.Time) && (last < 0 || e.Time > b.Events[last].Time) {
+			last = i
+		}
+	}
+	if last >= 0 {
+		if value, expiry, why := s.read(&b.Events[last]); why == "" {
+			s.best = append(s.best[:0], value...)
+			s.supersede(b, refuse)
+			s.offer(now, b.Client, expiry)
+			return
+		}
+	}
+	s.foldEach(now, b, refuse)
+}
+
+// supersede counts the events of a bundle of which the newest is good: at the
+// payloads of the others nobody looks, as in the original.
+func (s *expiryGauge) supersede(b *state.Bundle, refuse func(int, state.Reason)) {
+	for i := range b.Events {
+		e := &b.Events[i]
+		if !finite(e.Time) {
+			refuse(i, state.ReasonNotFinite)
+			continue
+		}
+		s.n = addCount(s.n, e.Count())
+	}
+}
+
+// foldEach folds a bundle of which the newest event is bad: the newest good
+// one counts.
+func (s *expiryGauge) foldEach(now float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var newest, expiry float64
 	found := false
 	for i := range b.Events {
@@ -38,9 +73,15 @@ func (s *expiryGauge) Fold(now float64, b *state.Bundle, refuse func(int, state.
 			s.best = append(s.best[:0], value...)
 		}
 	}
-	s.advance(now, 0)
-	if found && (expiry > now || !finite(now)) {
-		s.set(b.Client, s.best, expiry, 0)
+	if found {
+		s.offer(now, b.Client, expiry)
+	}
+}
+
+// offer offers the value in s.best for a client.
+func (s *expiryGauge) offer(now float64, client string, expiry float64) {
+	if expiry > now || !finite(now) {
+		s.set(client, s.best, expiry, 0)
 	}
 }
 

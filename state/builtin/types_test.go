@@ -68,6 +68,27 @@ func TestPayloads(t *testing.T) {
 }
 
 // A number may come without its text, and never as NaN; nor may a time.
+// Of a bundle an ExpiryGauge looks at the newest event only, unless that is bad.
+func TestOnlyTheNewestExpiryCounts(t *testing.T) {
+	f := func(want string, refused int, payloads ...string) {
+		t.Helper()
+		b := &state.Bundle{Tab: "tab", Client: "client"}
+		for i, p := range payloads {
+			b.Events = append(b.Events, state.Event{Time: t0 + float64(i), JSON: []byte(p)})
+		}
+		s := builtin.ExpiryGauge{}.New()
+		s.Fold(t0, b, func(int, state.Reason) { refused-- })
+		if got := text(s); got != want || refused != 0 {
+			t.Errorf("%q: got %s, want %s; %+d refused too few", payloads, got, want, refused)
+		}
+	}
+	good, other := fmt.Sprintf(`["good", %v]`, t0+9), fmt.Sprintf(`["other", %v]`, t0+9)
+	f(`{"good": 1}`, 0, "5", other, good)
+	f(`{"other": 1}`, 1, good, other, "5")
+	f(`{"good": 1}`, 2, "null", good, "5")
+	f(`{}`, 1, "5")
+}
+
 func TestBareNumbers(t *testing.T) {
 	for _, h := range builtin.Handlers() {
 		if h.Type() == "ExpiryGauge" || h.Type() == "Buffer" {
