@@ -72,7 +72,7 @@ func (o Options) pebble(g *guard, lock *pebble.Lock) *pebble.Options {
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                o.memTable,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       2,
+		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		MaxOpenFiles:                256,
 		// Released Pebbles read it since 2.1; a change needs a new format.
@@ -91,9 +91,16 @@ func (o Options) pebble(g *guard, lock *pebble.Lock) *pebble.Options {
 	}
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		// New entries come after old ones but share tables with the rows of
+		// Sources, which change all the time: in small tables little else is
+		// written again with those. Doubling sizes cost three times as much.
+		p.TargetFileSizes[i] = tableSize
 	}
 	return p
 }
+
+// tableSize is about how large tables are, on every level.
+const tableSize = 4 << 20
 
 // logger passes Pebble's own words on.
 type logger struct {

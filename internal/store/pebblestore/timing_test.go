@@ -1,8 +1,13 @@
 package pebblestore_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/store/pebblestore"
@@ -62,11 +67,59 @@ func BenchmarkAppend(b *testing.B) {
 			body := bodyOf(size, max(size>>12, 1))
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
+			began := cpu(b)
 			for b.Loop() {
 				c.send(b, s, body)
 			}
+			reportCPU(b, began)
 		})
 	}
+}
+
+// BenchmarkPebble is what Append is measured against: one synced value.
+func BenchmarkPebble(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			db, err := pebble.Open(b.TempDir(), &pebble.Options{Logger: quiet{}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			body := bodyOf(size, max(size>>12, 1))
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			began := cpu(b)
+			var key [8]byte
+			for n := uint64(0); b.Loop(); n++ {
+				binary.BigEndian.PutUint64(key[:], n)
+				if err := db.Set(key[:], body, pebble.Sync); err != nil {
+					b.Fatal(err)
+				}
+			}
+			reportCPU(b, began)
+		})
+	}
+}
+
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+func (quiet) Fatalf(string, ...any) {}
+
+// cpu is the time that the process has run on processors.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func reportCPU(b *testing.B, began time.Duration) {
+	b.Helper()
+	b.ReportMetric(float64((cpu(b)-began).Microseconds())/float64(b.N), "cpu-us/op")
 }
 
 // BenchmarkLoadNothing is what most queries find.
@@ -115,7 +168,7 @@ func BenchmarkLoadTab(b *testing.B) {
 	c := newSource(b, s, 1)
 	c.send(b, s, bodyOf(1<<10, 1))
 	for range 1000 {
-		c.send(b, s, bodyOf(16<<10, 16)[:])
+		c.send(b, s, bodyOf(16<<10, 16))
 	}
 	names := []store.TabName{{Name: "none"}}
 	b.ReportAllocs()
