@@ -106,7 +106,7 @@ func parseToken(fields []string) (t token, err error) {
 	}
 	digits, ok := strings.CutPrefix(fields[1], "sha256:")
 	if !ok {
-		return t, fmt.Errorf("the hash of %q does not begin with \"sha256:\"", t.name)
+		return t, fmt.Errorf("the hash of %q does not begin with sha256: %s", t.name, tokenLine)
 	}
 	if n, err := hex.Decode(t.hash[:], []byte(digits[:min(len(digits), 2*sha256.Size)])); err != nil || n != sha256.Size || len(digits) != 2*sha256.Size {
 		return t, fmt.Errorf("the hash of %q is not %d hexadecimal digits", t.name, 2*sha256.Size)
