@@ -4,7 +4,7 @@
 // watermark of every Source.
 //
 // It also holds the parts of the exactly-once protocol that every engine must
-// decide in the same way (Decide, Admit, chain hashes, horizons), as pure
+// decide in the same way (Decide, Current, Trimmable, chain hashes, horizons), as pure
 // functions: no clock, no file, no goroutine. Engines call them inside the
 // transaction that appends. Mem, the reference engine, is in this package;
 // pebblestore and others are tested against it by package storetest.
@@ -186,15 +186,15 @@ type Entry struct {
 // LoadRequest says what to read.
 type LoadRequest struct {
 	// After is how far the caller has followed the log. Entries after it that
-	// touch Tabs are returned. Zero: from each record's own position.
+	// touch Names are returned. Zero is before the first entry: it has
+	// diverged once the log was trimmed.
 	After Position
 	// Names restricts both records and entries; nil means every tab. (A prune
 	// entry touches every tab.)
 	Names []TabName
 	// Records asks for the snapshot records of Names as well; After must then
-	// be zero. Entries are then those after the oldest of the records' own
-	// positions (a tab without record: after the trim point); the caller
-	// applies to each tab only the entries after its own.
+	// be zero. Entries are then those after the trim point; the caller
+	// applies to each tab only the entries after its record's position.
 	Records Detail
 }
 

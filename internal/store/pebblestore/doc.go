@@ -5,7 +5,7 @@
 // per part a small head that lists what it touches, the body as one blob, and
 // the Source's watermark. A key per State would cost ten times as much; the
 // compactor folds bodies into records, which have such keys, when it pays.
-// Package file keys.go describes the layout.
+// The layout is described in keys.go.
 //
 // # Durability
 //
@@ -16,7 +16,8 @@
 // The first write or sync that fails ends the store, as if the power had been
 // cut at that moment: nothing reaches the disk afterwards, every method
 // returns store.ErrFailed, and what was acknowledged is found again when the
-// store is opened anew. See guard.
+// store is opened anew. See guard. A disk that is nearly full takes no writes,
+// which passes when there is space: see Options.MinFreeBytes.
 //
 // # Concurrency and back-pressure
 //
