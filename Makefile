@@ -4,12 +4,13 @@ GO          ?= go
 FUZZTIME    ?= 5m
 BENCH       ?= .
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SEEDS       ?= 1000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench fuzz cover clean
+.PHONY: help build demo test sim lint bench fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +23,10 @@ demo: build ## watch a simulated fleet's numbers move (ARGS='--for 20s')
 
 test: ## run all tests, with the race detector
 	$(GO) test -race -timeout 15m ./...
+
+sim: ## simulate SEEDS (1000) lives of clusters under each mix of faults, and find every bug put back
+	$(GO) test -count=1 -timeout 24h -run 'TestCorrect|TestAimed' ./test/sim -seeds $(SEEDS)
+	$(GO) test -count=1 -timeout 1h -v -run TestBugs ./test/sim
 
 lint: ## check format, vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

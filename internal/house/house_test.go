@@ -64,6 +64,7 @@ var plan = map[string]room{
 	// Programs and tests of the whole.
 	"bench":            {"", "measures real processes from outside"},
 	"test/e2e":         {"", "real processes, seen from outside"},
+	"test/sim":         {"state internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view", "whole clusters of what ships, on simulated disks, clocks and networks"},
 	"examples/client":  {".", "what an application writes"},
 	"examples/owntype": {"state", "what the author of a Type writes"},
 }

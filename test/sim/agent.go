@@ -1,0 +1,210 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tabaproject/taba/internal/commit"
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/forward"
+	"github.com/tabaproject/taba/internal/spool"
+	"github.com/tabaproject/taba/internal/store"
+)
+
+// agent is a machine with a spool, and the process that runs on it.
+type agent struct {
+	w      *World
+	name   string
+	disk   *disk
+	life   int // of the process; replies to earlier ones go nowhere
+	step   *forward.Stepper
+	commit *commit.Agent
+	via    courier
+	own    []uint32   // events acknowledged on this disk
+	backup *vfs.MemFS // an earlier state of the disk
+	saved  int        // len(own) at that time
+}
+
+func (w *World) startAgent(name string, on *machine) *agent {
+	a := &agent{w: w, name: name}
+	a.start(on)
+	w.agents = append(w.agents, a)
+	return a
+}
+
+// start begins a new life of the process.
+func (a *agent) start(on *machine) {
+	w := a.w
+	a.life++
+	a.disk = newDisk(on, w.rng)
+	a.via = w.courier(a)
+	w.bug.onDisk(a.disk, true)
+	var err error
+	a.step, err = forward.OpenStepper(a.disk, "spool", spool.Options{SegmentBytes: 3000}, forward.Options{
+		Servers: []string{"server 0", "server 1"}, Fold: fold.New(registry), BatchBytes: 2000,
+		BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second,
+		Config: forward.Config{Retain: w.retain},
+	}, func() time.Duration { return w.now })
+	if err != nil {
+		w.fail(fmt.Errorf("%s cannot open its spool: %w", a.name, err))
+		return
+	}
+	if d := a.step.Status().Spool.Damaged; len(d) > 0 {
+		w.fail(fmt.Errorf("%s takes what a crash left for damage: %+v", a.name, d))
+	}
+	a.commit = commit.NewAgent(a.step, registry)
+	a.disk.fail(w.mix.AgentDisk)
+}
+
+// post takes events of an application.
+func (a *agent) post() {
+	acc, list := a.w.events(a.name)
+	err := a.commit.Commit(context.Background(), acc)
+	a.w.say("%s is posted events %v: %s", a.name, list, outcome(err))
+	if err == nil {
+		a.w.book.each(list, func(f *fate) { f.a1 = true })
+		a.own = append(a.own, list...)
+	}
+}
+
+func outcome(err error) string {
+	if err != nil {
+		return "refused, " + err.Error()
+	}
+	return "acknowledged"
+}
+
+// work lets the process do one thing.
+func (a *agent) work() (worked bool) {
+	q, worked := a.step.Step()
+	if q == nil {
+		return worked
+	}
+	a.w.say("%s sends %s to %s", a.name, describe(q), q.Server)
+	a.w.net = append(a.w.net, &parcel{from: a, life: a.life, q: q})
+	return true
+}
+
+// rise starts the process again if it has stopped.
+func (a *agent) rise() bool {
+	on := a.disk.stopped()
+	if on == nil {
+		return false
+	}
+	what := "is killed"
+	if a.disk.power {
+		what = "loses power"
+	}
+	a.w.say("%s %s and starts again", a.name, what)
+	a.start(on)
+	return true
+}
+
+func (a *agent) keepBackup() {
+	a.w.say("the disk of %s is backed up", a.name)
+	a.backup, a.saved = copyOf(a.disk.mem), len(a.own)
+}
+
+// restore brings the backup back. What was acknowledged since is lost with the
+// disk, unless it was sent.
+func (a *agent) restore() {
+	a.w.say("the backup of the disk of %s is restored", a.name)
+	a.w.book.each(a.own[a.saved:], func(f *fate) { f.excused = true })
+	a.own = a.own[:a.saved]
+	mem := a.backup
+	a.backup = nil
+	a.start(newMachine(mem))
+}
+
+// quarantined notes which events are in quarantine.
+func (a *agent) quarantined() (n int) {
+	names, err := a.disk.mem.List("spool/quarantine")
+	must(err)
+	var all strings.Builder
+	for _, name := range names {
+		data, err := a.disk.mem.UnsafeGetFileDataBuffer("spool/quarantine/" + name)
+		must(err)
+		all.Write(data)
+	}
+	text := all.String()
+	if text == "" {
+		return 0
+	}
+	for id := range a.w.book.fates {
+		if id > 0 && strings.Contains(text, token(uint32(id))) {
+			a.w.book.fates[id].held = true
+			n++
+		}
+	}
+	return n
+}
+
+// told notes what a reply acknowledges: from then on every read shows it.
+func (w *World) told(q *forward.Request, r *forward.Reply) {
+	if q.Send == nil || r.Err != nil {
+		return
+	}
+	for i, res := range r.Send.Results {
+		if res.Err == nil && (res.Verdict == store.Applied || res.Verdict == store.Duplicate) && i < len(q.Send.Parts) {
+			p := &q.Send.Parts[i]
+			if res.Head == (store.Head{Seq: p.Seq, Chain: p.Chain}) {
+				w.book.each(idsIn(p.Body), func(f *fate) { f.a2 = true })
+			}
+		}
+	}
+}
+
+// idsIn is the events in a body.
+func idsIn(body []byte) (list []uint32) {
+	r := store.NewBodyReader(body)
+	for r.NextTab() {
+		for r.NextPartial() {
+			var s ids
+			must(s.Decode(r.Partial.State))
+			list = append(list, s.sorted...)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// describe says in words what a request is.
+func describe(q *forward.Request) string {
+	switch {
+	case q.Open != nil:
+		return "a request for an id"
+	case q.Close != nil:
+		return fmt.Sprintf("the end of source %.12s", q.Close.Source)
+	case q.Heads != nil:
+		return fmt.Sprintf("a question for the heads of source %.12s", q.Heads.Source)
+	}
+	var s []string
+	for _, p := range q.Send.Parts {
+		s = append(s, fmt.Sprintf("part %d of vbucket %d with events %v", p.Seq, p.VB, idsIn(p.Body)))
+	}
+	return strings.Join(s, ", ")
+}
+
+// told says in words what a reply is.
+func verdicts(r *forward.Reply) string {
+	if r.Err != nil {
+		return r.Err.Error()
+	}
+	var s []string
+	for _, res := range r.Send.Results {
+		if res.Err != nil {
+			s = append(s, "not known")
+			continue
+		}
+		s = append(s, fmt.Sprintf("%v at %d", res.Verdict, res.Head.Seq))
+	}
+	if s == nil {
+		return "done"
+	}
+	return strings.Join(s, ", ")
+}

@@ -1,0 +1,96 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tabaproject/taba/internal/store"
+)
+
+var errLink = errors.New("the connection to the store was lost")
+
+// link is a server process's connection to the store. What goes through it may
+// be lost before or after it was done, or be done later, when the server has
+// given up or is no more.
+type link struct {
+	store.Store
+	w *World
+}
+
+// do sends something through the link. later is called if it is done late.
+func (l *link) do(what string, chance int, done func() error, later func()) error {
+	w := l.w
+	if !w.chance(chance) {
+		return done()
+	}
+	switch w.rng.IntN(3) {
+	case 0:
+		w.say("  the store never hears of the %s", what)
+	case 1:
+		w.say("  the %s is done, but the server does not learn it", what)
+		_ = done()
+	default:
+		w.say("  the %s hangs and may be done later", what)
+		w.late = append(w.late, func() {
+			w.say("a late %s reaches the store", what)
+			later()
+		})
+	}
+	return errLink
+}
+
+// Append implements store.Store.
+func (l *link) Append(ctx context.Context, parts []store.Part) (rs []store.PartResult, err error) {
+	parts = cloneParts(parts)
+	err = l.do("commit", l.w.mix.Link, func() (err error) {
+		rs, err = l.Store.Append(ctx, parts)
+		return err
+	}, func() { _, _ = l.w.store.Append(ctx, parts) })
+	return rs, err
+}
+
+// Compact implements store.Store.
+func (l *link) Compact(ctx context.Context, vb int, us []store.Update, trim store.Position) (done store.Compacted, err error) {
+	for i := range us {
+		us[i].Clients = slices.Clone(us[i].Clients)
+	}
+	err = l.do("compaction", l.w.mix.Slow, func() (err error) {
+		done, err = l.Store.Compact(ctx, vb, us, trim)
+		return err
+	}, func() { _, _ = l.w.store.Compact(ctx, vb, us, trim) })
+	return done, err
+}
+
+// Command implements store.Store.
+func (l *link) Command(ctx context.Context, vb int, c store.Command) (at store.Position, err error) {
+	err = l.do("command", l.w.mix.Link, func() (err error) {
+		at, err = l.Store.Command(ctx, vb, c)
+		return err
+	}, func() {
+		for _, n := range c.Names {
+			l.w.book.deleted(n.Name, false, len(l.w.book.fates))
+		}
+		_, _ = l.w.store.Command(ctx, vb, c)
+	})
+	return at, err
+}
+
+// Close implements store.Store.
+func (l *link) Close(ctx context.Context, id store.SourceID, t store.Token) (c store.Closed, err error) {
+	err = l.do("close of a source", l.w.mix.Link, func() (err error) {
+		c, err = l.Store.Close(ctx, id, t)
+		return err
+	}, func() { _, _ = l.w.store.Close(ctx, id, t) })
+	return c, err
+}
+
+// GC implements store.Store.
+func (l *link) GC(ctx context.Context, elapsed time.Duration, now time.Time) (n int, err error) {
+	err = l.do("garbage collection", l.w.mix.Link, func() (err error) {
+		n, err = l.Store.GC(ctx, elapsed, now)
+		return err
+	}, func() { _, _ = l.w.store.GC(ctx, elapsed, now) })
+	return n, err
+}
