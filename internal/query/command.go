@@ -45,12 +45,8 @@ func (h *Handler) delete(o *out, p *params) error {
 	if raw == "" {
 		return badRequest("Nothing is deleted: say which tabs with name=NAME[,NAME...]")
 	}
-	list, err := parseList("name", raw)
-	if err != nil {
-		return err
-	}
 	ctx := o.r.Context()
-	found, err := h.o.View.Find(ctx, view.Request{Names: list})
+	found, err := h.o.View.Find(ctx, view.Request{Names: parseList(raw)})
 	if err != nil {
 		return err
 	}

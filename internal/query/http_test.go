@@ -119,11 +119,12 @@ func TestErrors(t *testing.T) {
 	f("GET /status?name=a", "", 400, "Invalid parameters: name")
 	f("GET /tabs?re&name=(", "", 400, `"name"`)
 	f("GET /tabs?re&client=%5B", "", 400, `"client"`)
-	f("GET /tabs?name=%zz", "", 400, "malformed")
-	f("GET /tabs?%zz=1", "", 400, "malformed")
+	f("GET /tabs?%zz=1", "", 400, "Invalid parameters: %zz")
 	f("POST /tabs", "[]", 400, "not a JSON object")
 	f("POST /tabs", "{} {}", 400, "something follows")
 	f("POST /tabs", `{"name": 7}`, 400, `"name" in the body must be a string`)
+	f("POST /tabs", `{"client": ["a"]}`, 400, `"client" in the body must be a string`)
+	f("POST /tabs?name=a", `{bad`, 400, "not a JSON object")
 	f("POST /tabs", strings.Repeat(" ", 1<<20)+"{}", 413, "longer than 1048576 bytes")
 	f("GET /delete", "", 400, "name=")
 	f("GET /delete?name=", "", 400, "name=")
@@ -131,14 +132,14 @@ func TestErrors(t *testing.T) {
 
 func TestParameters(t *testing.T) {
 	s := start(t, mem())
-	s.post(t, "a@x", "b@y", "c,d@x", "c@x", "d;k=v@z")
+	s.post(t, "a@x", "b@y", "c,d@x", "c@x", "d;k=v@z", "5% +@x")
 	f := func(request, body, want string) {
 		t.Helper()
 		if a := s.do(t, request, body); a.status != 200 || strings.Join(strings.Fields(a.body), " ") != want {
 			t.Errorf("%s %s: %d %q, want %q", request, body, a.status, a.body, want)
 		}
 	}
-	all := "a b c c,d d;k=v"
+	all := "5% + a b c c,d d;k=v"
 	f("GET /names", "", all)
 	f("GET /names?name=", "", all) // empty is none
 	f("GET /names?name=a,b", "", "a b")
@@ -150,6 +151,9 @@ func TestParameters(t *testing.T) {
 	f("GET /names?name=a%2Cc%252Cd", "", "a c,d")
 	f("GET /names?name=a%252Cb", "", "")
 	f("GET /names?name=d;k=v", "", "d;k=v")
+	f("GET /names?name=%zz,5%+%2b,a%", "", "5% +") // what is no escape stands for itself
+	f("GET /names?name=,,&client=x", "", "")
+	f("GET /names?name=,b,", "", "b")
 	f("GET /names?re&name=[ab]", "", "a b")
 	f("GET /names?re&name=c,", "", "c,d") // a comma in a pattern is a comma
 	f("GET /names?re=false&name=[ab]", "", "a b")
@@ -159,6 +163,11 @@ func TestParameters(t *testing.T) {
 	f("POST /names", `{"name": null, "other": 1}`, all)
 	f("POST /names", `{"name": "[ab]", "re": 1}`, "a b")
 	f("POST /names", `{"name": "[ab]", "re": null}`, "")
+	f("POST /names", `{"name": "[ab]", "re": false}`, "a b") // it was given
+	for _, nothing := range []string{"false", "0", "-0.0", `""`, "[]", "{}"} {
+		f("POST /names", `{"name": "a", "client": `+nothing+`}`, "a")
+	}
+	f("POST /names?name=", `{"name": "b"}`, all)
 	f("POST /names?name=a", `{"name": "b"}`, "a") // the query string goes first
 	f("GET /names", `{"name": "b"}`, "b")         // the body of a GET is read too
 	f("POST /clients?client=x&re", `{bad`, "x")   // and not read if it is not needed

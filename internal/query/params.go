@@ -32,10 +32,7 @@ func parse(w http.ResponseWriter, r *http.Request, names []string, maxBody int64
 			continue
 		}
 		key, value, _ := strings.Cut(pair, "=")
-		key, err := url.QueryUnescape(key)
-		if err != nil {
-			return nil, badRequest("The query string is malformed: " + err.Error())
-		}
+		key = unescape(key)
 		switch {
 		case slices.Contains(names, key):
 			p.query[key] = value
@@ -98,7 +95,7 @@ func (p *params) raw(key string) (string, error) {
 		return v, nil
 	}
 	object, err := p.body()
-	if err != nil || object[key] == nil {
+	if err != nil || isNothing(object[key]) {
 		return "", err
 	}
 	s, ok := object[key].(string)
@@ -106,6 +103,49 @@ func (p *params) raw(key string) (string, error) {
 		return "", badRequest(fmt.Sprintf("Parameter %q in the body must be a string", key))
 	}
 	return strings.ReplaceAll(url.QueryEscape(s), "%2C", ","), nil
+}
+
+// isNothing reports whether a JSON value says in v1's eyes that a parameter was
+// not given: null, false, zero, or something empty.
+func isNothing(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case float64:
+		return v == 0
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// unescape decodes a part of a query string. As in v1, a percent sign that
+// begins no escape stands for itself.
+func unescape(s string) string {
+	if decoded, err := url.QueryUnescape(s); err == nil {
+		return decoded
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		piece := s[:1]
+		if len(s) >= 3 && s[0] == '%' {
+			if _, err := url.QueryUnescape(s[:3]); err == nil {
+				piece = s[:3]
+			}
+		}
+		s = s[len(piece):]
+		if decoded, err := url.QueryUnescape(piece); err == nil {
+			piece = decoded
+		}
+		b.WriteString(piece)
+	}
+	return b.String()
 }
 
 // selector returns what a parameter chooses: a regular expression if re was
@@ -124,33 +164,22 @@ func (p *params) selector(key string) (view.Selector, error) {
 		return view.Selector{}, err
 	}
 	if !isPattern {
-		return parseList(key, raw)
+		return parseList(raw), nil
 	}
-	expr, err := url.QueryUnescape(raw)
-	if err != nil {
-		return view.Selector{}, malformed(key, err)
-	}
-	s, err := view.Pattern(expr)
+	s, err := view.Pattern(unescape(raw))
 	if err != nil {
 		return s, badRequest(fmt.Sprintf("Parameter %q: %v", key, err))
 	}
 	return s, nil
 }
 
-func malformed(key string, err error) error {
-	return badRequest(fmt.Sprintf("Parameter %q is malformed: %v", key, err))
-}
-
 // parseList reads a list of names. In a name, a comma is written %2C. Since
 // many programs encode all commas of a query string, an encoded one still
 // separates where no name has it; encoded twice, it never does.
-func parseList(key, raw string) (view.Selector, error) {
+func parseList(raw string) view.Selector {
 	list := view.List()
 	for piece := range strings.SplitSeq(raw, ",") {
-		name, err := url.QueryUnescape(piece)
-		if err != nil {
-			return list, malformed(key, err)
-		}
+		name := unescape(piece)
 		whole := commas.Replace(name)
 		if parts := strings.Split(name, ","); len(parts) > 1 {
 			for i := range parts {
@@ -161,7 +190,7 @@ func parseList(key, raw string) (view.Selector, error) {
 			list = list.With(whole)
 		}
 	}
-	return list, nil
+	return list
 }
 
 var commas = strings.NewReplacer("%2C", ",", "%2c", ",")
