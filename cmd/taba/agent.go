@@ -24,7 +24,7 @@ func newAgent() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return app.RunAgent(cmd.Context(), cfg, app.Options{Logger: logger, Version: versionText()})
+		return app.RunAgent(cmd.Context(), cfg, app.Options{Logger: logger, Version: versionText(), Reload: hangups()})
 	}
 	return cmd
 }

@@ -24,7 +24,7 @@ func newServer() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return app.RunServer(cmd.Context(), cfg, app.Options{Logger: logger, Version: versionText()})
+		return app.RunServer(cmd.Context(), cfg, app.Options{Logger: logger, Version: versionText(), Reload: hangups()})
 	}
 	return cmd
 }

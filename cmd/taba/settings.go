@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,13 @@ type settings struct {
 }
 
 // bindSettings gives cmd one flag for each key of a section, and --config.
+// hangups delivers SIGHUP, which asks a process to read its tokens again.
+func hangups() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c
+}
+
 func bindSettings(cmd *cobra.Command, section string) *settings {
 	s := &settings{flags: map[string]*setting{}}
 	cmd.Flags().StringVar(&s.file, "config", "", "YAML `file` with the sections server and agent (TABA_CONFIG)")

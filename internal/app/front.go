@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ type Options struct {
 	Logger  *slog.Logger      // nil: slog.Default
 	Ready   func(addr string) // called once, when requests are served; may be nil
 	Now     func() time.Time  // nil: time.Now
+	// Reload reads the tokens file again whenever something arrives: a token
+	// can be added or revoked without a restart. Nil: never.
+	Reload <-chan os.Signal
 
 	instant bool // in tests that set the clock: nothing takes any time
 }
@@ -148,12 +152,25 @@ func (f *front) serve(ctx context.Context, l listener) error {
 	go func() { failed <- srv.Serve(ln) }()
 	f.opts.Logger.Info("listening", "addr", ln.Addr().String(), "tls", l.cert != "", "tokens", f.auth.Enabled())
 	f.opts.Ready(ln.Addr().String())
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve on %s: %w", l.addr, err)
-	case <-ctx.Done():
+	for {
+		select {
+		case err := <-failed:
+			return fmt.Errorf("serve on %s: %w", l.addr, err)
+		case <-f.opts.Reload:
+			f.reload()
+		case <-ctx.Done():
+			return f.shut(srv, l.drain)
+		}
 	}
-	return f.shut(srv, l.drain)
+}
+
+// reload reads the tokens again. A file that is bad changes nothing.
+func (f *front) reload() {
+	if err := f.auth.Reload(); err != nil {
+		f.opts.Logger.Error("the tokens stay as they were", "error", err)
+		return
+	}
+	f.opts.Logger.Info("reloaded", "tokens", f.auth.Enabled())
 }
 
 func (f *front) shut(srv *http.Server, drain time.Duration) error {
