@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -197,6 +198,37 @@ func TestAccept(t *testing.T) {
 	f("/latency", "text/html", json, `{"enqueue_avg": 0.0, "processed_avg": 0.0, "cluster_aggregate": 0.0}`)
 	f("/latency", "*/*", text, "cluster_aggregate: 0.0\nenqueue_avg: 0.0\nprocessed_avg: 0.0\n")
 	f("/servers", "text/plain", text, "taba_server.testhost.8300: ['fe', 'be']\n")
+}
+
+// To reduce States means that what has expired by now is gone. A tab's State
+// over all clients, and one State alone of /supertabs, are shown as they are.
+func TestWhatIsReducedExpires(t *testing.T) {
+	s := start(t, mem())
+	now := time.Unix(1395954300, 0)
+	post := func(client, value string, expiry int64) {
+		body := fmt.Sprintf("1\n\n%s\n\nlog\n[\"Buffer\", %d, \"[\\\"%s\\\", %d]\"]\n\n\n", client, now.Unix(), value, expiry)
+		if a := s.do(t, "POST /post", body); a.status != http.StatusOK || a.head.Get("X-Taba-Refused") != "" {
+			t.Fatalf("post: %d %s", a.status, a.body)
+		}
+	}
+	f := func(request, want string) {
+		t.Helper()
+		if a := s.do(t, request, ""); a.status != http.StatusOK || a.body != want+"\n" {
+			t.Errorf("%s: %d %q, want %q", request, a.status, a.body, want)
+		}
+	}
+	s.setNow(now)
+	post("x", "short", now.Unix()+10)
+	post("y", "long", now.Unix()+100)
+	s.setNow(now.Add(20 * time.Second))
+	const short, long = `["short", 1395954300.0]`, `["long", 1395954300.0]`
+	f("GET /tabs", "log: ["+long+", "+short+"]")
+	f("GET /projection?client=x", "(log, x): ["+short+"]")
+	f("GET /supertabs", "["+long+", "+short+"]")
+	f("GET /supertabs?client=x", "["+short+"]")
+	f("GET /supertabs?client=x,y", "["+long+"]")
+	f("GET /tabs?client=x", "log: []")
+	f("GET /tabs?client=x,y", "log: ["+long+"]")
 }
 
 func TestHome(t *testing.T) {
