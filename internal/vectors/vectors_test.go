@@ -3,6 +3,7 @@ package vectors
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,17 @@ func TestBodiesAreCompared(t *testing.T) {
 	}
 	equal("exact", "a\n", "a\n")
 	differ("exact", "a", "a\n")
+	equal("exact", "a: {\"x\": 1, \"y\": 2}\n", "a: {\"y\": 2, \"x\": 1}\n")
+	differ("exact", "a: {\"x\": 1,\"y\": 2}\n", "a: {\"y\": 2, \"x\": 1}\n")
+	differ("exact", "a: {\"x\": 1, \"y\": 3}\n", "a: {\"y\": 2, \"x\": 1}\n")
+	const window = `{"1m": {"count": 2, "total": 926.35, "average": 463.18}}`
+	equal("exact", strings.Replace(window, "926.35", "926.36", 1)+"\n", window+"\n")
+	equal("json", strings.Replace(window, "926.35", "926.36", 1), window)
+	differ("exact", strings.Replace(window, "926.35", "926.45", 1), window)
+	differ("exact", strings.Replace(window, `"count": 2`, `"count": 3`, 1), window)
+	differ("exact", `{"count": 2, "total": 1.000000}`, `{"count": 2, "total": 1.000001}`)
+	equal("json", `{"a": [[[1395954241.0, 1, 0.1]]]}`, `{"a": [[[1395954241.0, 1, 0.10000000149]]]}`)
+	differ("json", `{"a": [[[1395954242.0, 1, 0.1]]]}`, `{"a": [[[1395954241.0, 1, 0.1]]]}`)
 	equal("trimmed", "a\n", "a")
 	differ("trimmed", "a\n\n", "a")
 	equal("json", `{"a": 1, "b": [2]}`, `{"b":[2],"a":1}`)
