@@ -136,7 +136,7 @@ func (s *server) run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { s.compactor.Run(behind) })
-	work.Go(func() { s.compactor.PruneEvery(behind, s.cfg.GCEvery, s.pruneAt) })
+	work.Go(func() { s.query.PruneEvery(behind, s.cfg.GCEvery) })
 	work.Go(func() { s.collectSources(behind) })
 	work.Go(func() { s.rest.run(behind, releaseMemory) })
 	err := s.front.serve(ctx, listener{
@@ -188,13 +188,6 @@ func (t timed) Commit(ctx context.Context, acc *fold.Accumulator) error {
 
 // healthy reports why the store takes nothing, if so.
 func (s *server) healthy() error { return s.store.Writable(context.Background()) }
-
-// pruneAt is the time as of which States are judged: now less the latency, as
-// for answers.
-func (s *server) pruneAt() float64 {
-	enqueue, processed := s.lag()
-	return float64(s.opts.Now().UnixNano())/1e9 - enqueue - processed
-}
 
 // lag is the median from a request to its commit; nothing queues before it.
 func (s *server) lag() (enqueue, processed float64) {

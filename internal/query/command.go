@@ -28,9 +28,9 @@ func (h *Handler) pruneTime() float64 {
 	return seconds(h.o.Now()) - enqueue - processed
 }
 
-// PruneHourly prunes once an hour until ctx ends.
-func (h *Handler) PruneHourly(ctx context.Context) {
-	h.o.Compactor.PruneEvery(ctx, time.Hour, h.pruneTime)
+// PruneEvery prunes once per interval until ctx ends.
+func (h *Handler) PruneEvery(ctx context.Context, interval time.Duration) {
+	h.o.Compactor.PruneEvery(ctx, interval, h.pruneTime)
 }
 
 // flushAll discarded queued tasks in v1. There are none: nothing that was
