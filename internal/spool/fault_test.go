@@ -274,3 +274,33 @@ func TestUnsyncedRecordsAreWrittenAgain(t *testing.T) {
 	defer closeLog(t, l)
 	equal(t, "bodies", bodies(r.records), "a b c d")
 }
+
+// A quarantine file that could not be finished is counted, and once.
+func TestQuarantineIsCountedAfterAFailure(t *testing.T) {
+	failing := false
+	inj := &injector{f: func(_ int, op errorfs.Op) error {
+		if failing && op.Kind == errorfs.OpFileSync {
+			return syscall.EIO
+		}
+		return nil
+	}}
+	l, _ := open(t, errorfs.Wrap(vfs.NewMem(), inj), Options{})
+	defer closeLog(t, l)
+	save := func() error {
+		return l.Quarantine("some", "why", func(yield func(Record) error) error {
+			return yield(Record{Kind: KindPartials, Payload: []byte("what was held")})
+		})
+	}
+	failing = true
+	if save() == nil {
+		t.Fatal("the sync did not fail")
+	}
+	first := l.Stats().QuarantineBytes
+	failing = false
+	if err := save(); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Stats().QuarantineBytes; first == 0 || got != first {
+		t.Errorf("%d bytes in quarantine after a failure, then %d", first, got)
+	}
+}

@@ -112,21 +112,23 @@ func (l *Log) Quarantine(name, note string, each func(yield func(Record) error) 
 func (l *Log) quarantine(name string, write func(io.Writer) error) error {
 	dir := l.path(quarantineDir)
 	path := l.fs.PathJoin(dir, name)
-	var old int64
-	if info, err := l.fs.Stat(path); err == nil {
-		old = info.Size()
-	}
+	old := l.size(path)
+	defer func() { // a file that could not be finished takes room as well
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.stats.QuarantineBytes += l.size(path) - old
+	}()
 	f, err := l.fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("quarantine %s: %w", name, err)
 	}
-	w := &counter{w: bufio.NewWriterSize(f, 64<<10)}
+	w := bufio.NewWriterSize(f, 64<<10)
 	err = restrict(f, 0o600)
 	if err == nil {
 		err = write(w)
 	}
 	if err == nil {
-		err = w.w.Flush()
+		err = w.Flush()
 	}
 	if err == nil {
 		err = f.Sync()
@@ -140,19 +142,14 @@ func (l *Log) quarantine(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return fmt.Errorf("quarantine %s: %w", name, classify(err))
 	}
-	l.mu.Lock()
-	l.stats.QuarantineBytes += w.n - old
-	l.mu.Unlock()
 	return nil
 }
 
-type counter struct {
-	w *bufio.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+// size is the size of a file, 0 if there is none.
+func (l *Log) size(path string) int64 {
+	info, err := l.fs.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
