@@ -134,8 +134,8 @@ var Bugs = []Bug{
 	{
 		Name: "compaction compares offsets alone",
 		Mix: base("slow compactors, stale replicas").with(failovers).with(func(m *Mix) {
-			m.Compact, m.Slow, m.VBuckets, m.Tabs, m.Failover = 10, 85, 1, 1, 10
-			m.Agents, m.Replicate, m.Steps = 3, 1, 500
+			m.Compact, m.Slow, m.VBuckets, m.Tabs, m.Failover = 16, 85, 1, 2, 4
+			m.Agents, m.Post, m.Tick = 3, 60, 16
 		}),
 		store: func(_ *World, st store.Store) store.Store { return careless{st} },
 	},

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -35,8 +37,12 @@ type disk struct {
 	mu  sync.Mutex // of what follows and of the machine: Pebble has goroutines
 	rng *rand.Rand
 
-	fault  int // in a thousand write operations fails
-	stopIn int // write operations until the process stops; 0: it does not
+	seed uint64
+	done map[string]int // operations so far, by kind and file
+
+	pebble bool // of a store
+	fault  int  // in a thousand write operations fails
+	stopIn int  // write operations until the process stops; 0: it does not
 	power  bool
 	after  *machine // what is found at the next start, once it has stopped
 	lie    string   // a bug: syncs of files with this in their names do nothing
@@ -46,7 +52,8 @@ type disk struct {
 var errOff = errors.New("the machine is off")
 
 func newDisk(m *machine, rng *rand.Rand) *disk {
-	d := &disk{machine: m, rng: rand.New(rand.NewPCG(rng.Uint64(), 1))}
+	d := &disk{machine: m, seed: rng.Uint64(), done: map[string]int{}}
+	d.rng = rand.New(rand.NewPCG(d.seed, 1))
 	d.FS = errorfs.Wrap(m.mem, d)
 	return d
 }
@@ -64,16 +71,33 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 	if d.after != nil {
 		return errOff
 	}
-	if d.stopIn > 0 {
+	if d.stopIn > 0 && d.counts(op) {
 		if d.stopIn--; d.stopIn == 0 {
 			d.halt()
 			return errOff
 		}
 	}
-	if d.fault > 0 && d.rng.IntN(1000) < d.fault {
-		return []error{syscall.EIO, syscall.ENOSPC}[d.rng.IntN(2)]
+	if rng := d.chanceOf(op); d.fault > 0 && rng.IntN(1000) < d.fault {
+		return []error{syscall.EIO, syscall.ENOSPC}[rng.IntN(2)]
 	}
 	return nil
+}
+
+// counts reports whether a process may be stopped at an operation: of Pebble's
+// at those that a commit waits for. Others are done by its goroutines, whenever
+// they are scheduled.
+func (d *disk) counts(op errorfs.Op) bool {
+	return !d.pebble || op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo
+}
+
+// chanceOf is the dice of one operation. They depend on the file and not on
+// what other goroutines did before.
+func (d *disk) chanceOf(op errorfs.Op) *rand.Rand {
+	h := fnv.New64a()
+	what := fmt.Sprint(op.Kind, op.Path)
+	fmt.Fprint(h, what, d.done[what])
+	d.done[what]++
+	return rand.New(rand.NewPCG(d.seed, h.Sum64()))
 }
 
 // stopSoon stops the process at one of its next operations.

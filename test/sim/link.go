@@ -11,6 +11,9 @@ import (
 
 var errLink = errors.New("the connection to the store was lost")
 
+// compaction is what a link calls one.
+const compaction = "compaction"
+
 // link is a server process's connection to the store. What goes through it may
 // be lost before or after it was done, or be done later, when the server has
 // given up or is no more.
@@ -25,7 +28,11 @@ func (l *link) do(what string, chance int, done func() error, later func()) erro
 	if !w.chance(chance) {
 		return done()
 	}
-	switch w.rng.IntN(3) {
+	how := w.rng.IntN(3)
+	if what == compaction {
+		how = 2 // it is held up: that is what Slow says
+	}
+	switch how {
 	case 0:
 		w.say("  the store never hears of the %s", what)
 	case 1:
@@ -56,7 +63,7 @@ func (l *link) Compact(ctx context.Context, vb int, us []store.Update, trim stor
 	for i := range us {
 		us[i].Clients = slices.Clone(us[i].Clients)
 	}
-	err = l.do("compaction", l.w.mix.Slow, func() (err error) {
+	err = l.do(compaction, l.w.mix.Slow, func() (err error) {
 		done, err = l.Store.Compact(ctx, vb, us, trim)
 		return err
 	}, func() { _, _ = l.w.store.Compact(ctx, vb, us, trim) })

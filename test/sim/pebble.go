@@ -11,6 +11,7 @@ import (
 // openPebble starts the process that owns the store, with its servers.
 func (w *World) openPebble(on *machine) {
 	w.disk = newDisk(on, w.rng)
+	w.disk.pebble = true
 	w.bug.onDisk(w.disk, false)
 	var err error
 	w.engine, err = pebblestore.Open(pebblestore.Options{
