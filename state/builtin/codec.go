@@ -130,13 +130,16 @@ func (d *decoder) length(limit, elem int) int {
 }
 
 // float reads a finite float64; -0 becomes 0.
-func (d *decoder) float() float64 {
+func (d *decoder) float() float64 { return d.signed() + 0 }
+
+// signed reads a finite float64.
+func (d *decoder) signed() float64 {
 	v := d.bits()
 	if !finite(v) {
 		d.fail("a number is not finite")
 		return 0
 	}
-	return v + 0
+	return v
 }
 
 // bits reads any float64.

@@ -43,8 +43,8 @@ func (d *dist) reset() {
 	d.count, d.total, d.runs, d.sketched = 0, sum{}, d.runs[:0], false
 }
 
-// add counts n > 0 times the finite value v, which must not be -0. It leaves
-// the total to its caller, who can sum faster than one by one.
+// add counts n > 0 times the finite value v. It leaves the total to its caller,
+// who can sum faster than one by one.
 func (d *dist) add(v float64, n uint64, limit int) {
 	d.count = addCount(d.count, n)
 	if d.sketched {
@@ -76,8 +76,25 @@ func (d *dist) find(v float64) (int, bool) {
 		}
 		n -= half
 	}
+	if v == 0 {
+		return d.findZero(lo, math.Signbit(v))
+	}
 	return lo, lo < len(d.runs) && d.runs[lo].value == v
 }
+
+// findZero is find for 0 or -0; the first value that is not negative is at i.
+// They are two values, because percentiles are shown with their sign.
+func (d *dist) findZero(i int, negative bool) (int, bool) {
+	if !negative && i < len(d.runs) && isMinusZero(d.runs[i].value) {
+		i++
+	}
+	return i, i < len(d.runs) && d.runs[i].value == 0 && isMinusZero(d.runs[i].value) == negative
+}
+
+func isMinusZero(v float64) bool { return v == 0 && math.Signbit(v) }
+
+// below is the order of runs: that of numbers, with -0 below 0.
+func below(a, b float64) bool { return a < b || a == b && isMinusZero(a) && !isMinusZero(b) }
 
 func (d *dist) toSketch() {
 	if d.sketch == nil {
@@ -94,7 +111,7 @@ func (s *sketch) load(runs []run) {
 	if len(runs) == 0 {
 		return
 	}
-	s.min, s.max = runs[0].value, runs[len(runs)-1].value
+	s.min, s.max = runs[0].value+0, runs[len(runs)-1].value+0
 	low := sort.Search(len(runs), func(i int) bool { return runs[i].value > -minNormal })
 	for i := low - 1; i >= 0; i-- {
 		s.neg.push(binOf(-runs[i].value), runs[i].n)
@@ -155,10 +172,10 @@ func (d *dist) mergeRuns(o *dist, limit int) {
 	d.runs = slices.Grow(d.runs, union-len(d.runs))[:union]
 	for k := union - 1; j >= 0; k-- {
 		switch {
-		case i >= 0 && d.runs[i].value > o.runs[j].value:
+		case i >= 0 && below(o.runs[j].value, d.runs[i].value):
 			d.runs[k] = d.runs[i]
 			i--
-		case i >= 0 && d.runs[i].value == o.runs[j].value:
+		case i >= 0 && !below(d.runs[i].value, o.runs[j].value):
 			d.runs[k] = run{d.runs[i].value, addCount(d.runs[i].n, o.runs[j].n)}
 			i--
 			j--
@@ -174,9 +191,9 @@ func unionSize(a, b []run) int {
 	n := len(a) + len(b)
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch x, y := a[i].value, b[j].value; {
-		case x < y:
+		case below(x, y):
 			i++
-		case x > y:
+		case below(y, x):
 			j++
 		default:
 			i++
@@ -203,6 +220,7 @@ func (s *sketch) reset() {
 }
 
 func (s *sketch) add(v float64, n uint64) {
+	v += 0 // a sketch has one zero
 	if v < s.min {
 		s.min = v
 	}
@@ -233,7 +251,9 @@ func (d *dist) equal(o *dist) bool {
 		return false
 	}
 	if !d.sketched {
-		return slices.Equal(d.runs, o.runs)
+		return slices.EqualFunc(d.runs, o.runs, func(a, b run) bool {
+			return a.n == b.n && math.Float64bits(a.value) == math.Float64bits(b.value)
+		})
 	}
 	return d.sketch.min == o.sketch.min && d.sketch.max == o.sketch.max && d.sketch.zero == o.sketch.zero &&
 		d.sketch.pos.equal(&o.sketch.pos) && d.sketch.neg.equal(&o.sketch.neg)

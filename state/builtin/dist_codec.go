@@ -72,8 +72,8 @@ func (d *dist) decodeRuns(r *decoder, limit int) {
 		d.runs = make([]run, 0, n)
 	}
 	for i := range n {
-		next := run{r.float(), r.count()}
-		if i > 0 && next.value <= d.runs[i-1].value {
+		next := run{r.signed(), r.count()}
+		if i > 0 && !below(d.runs[i-1].value, next.value) {
 			r.fail("values are not in ascending order")
 		}
 		if !r.ok() {

@@ -128,7 +128,8 @@ func expiryOf(v []byte) (float64, state.Reason) {
 	case v[0] == '"' || v[0] == '[' || v[0] == '{':
 		return math.Inf(1), ""
 	}
-	return numberOfValue(v)
+	t, why := numberOfValue(v)
+	return t + 0, why // there is one time 0
 }
 
 // past is an expiry before any time.

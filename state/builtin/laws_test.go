@@ -18,7 +18,7 @@ func oneOf(payloads ...string) func(*rapid.T, float64) []string {
 
 // numbers are whole ones, so that sums do not depend on the order; the rest of
 // them are refused by one Type or the other.
-var numbers = oneOf("0", "1", "1", "2", "3", "-4", "250", "1000000007", "-1e15", "9007199254740993", "[7]", `[8, "x"]`,
+var numbers = oneOf("0", "-0.0", "1", "1", "2", "3", "-4", "250", "1000000007", "-1e15", "9007199254740993", "[7]", `[8, "x"]`,
 	"true", "[false]", "null", "[]", `"5"`, `["a"]`, "{}", "NaN", "[NaN]", "-Infinity", "1e999", "[", "")
 
 // bursts are numbers, and sometimes so many different ones that distributions

@@ -88,7 +88,10 @@ func modelAverages(in []sample) string {
 func modelPercentiles(in []sample) string {
 	n, total := modelTotals(in)
 	in = slices.Clone(in)
-	sort.Slice(in, func(i, j int) bool { return in[i].value < in[j].value })
+	sort.Slice(in, func(i, j int) bool {
+		a, b := in[i].value, in[j].value
+		return a < b || a == b && math.Signbit(a) && !math.Signbit(b) // -0 is below 0
+	})
 	texts := make([]string, 7)
 	for i, p := range []float32{.25, .5, .75, .9, .95, .99, .999} {
 		rank, value := uint64(p*float32(n)), 0.0

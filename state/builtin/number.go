@@ -7,11 +7,11 @@ import (
 )
 
 // number returns the number that an event carries: a JSON number, true or
-// false as 1 or 0, or the first element of a list of which the same holds. It
-// is never -0. A reason that is not empty says why there is none.
+// false as 1 or 0, or the first element of a list of which the same holds. A
+// reason that is not empty says why there is none.
 func number(e *state.Event) (float64, state.Reason) {
 	if e.Number && finite(e.Value) && finite(e.Time) {
-		return e.Value + 0, ""
+		return e.Value, ""
 	}
 	return numberOfJSON(e)
 }
@@ -48,5 +48,5 @@ func numberOfValue(v []byte) (float64, state.Reason) {
 	if !finite(f) {
 		return 0, state.ReasonNotFinite
 	}
-	return f + 0, ""
+	return f, ""
 }

@@ -225,14 +225,32 @@ func TestGaugesOfGoneClientsAreDropped(t *testing.T) {
 	}
 }
 
-// There is only one zero.
+// Percentiles show the sign of a zero; nothing else knows it.
 func TestNegativeZero(t *testing.T) {
 	for _, h := range builtin.Handlers()[:4] {
 		s := h.New()
 		b := &state.Bundle{Events: []state.Event{{Time: t0, Value: math.Copysign(0, -1), Number: true}}}
 		s.Fold(t0, b, nil)
-		if want, _ := fold(h, "0"); !slices.Equal(s.Append(nil), want.Append(nil)) {
-			t.Errorf("%s tells -0 from 0: %s", h.Type(), text(s))
+		want, _ := fold(h, "0")
+		if got := text(s); strings.ReplaceAll(got, "-0.00", "0.00") != text(want) || strings.Contains(got, `": -`) {
+			t.Errorf("%s of -0: %s", h.Type(), got)
+		}
+	}
+	const want = `{"count": 4, "total": 0.000000, "pct": [-0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00]}`
+	for _, payloads := range [][]string{{"-0.0", "0", "-0.0", "0.0"}, {"0", "-0.0", "0", "-0.0"}} {
+		folded, _ := fold(builtin.PercentileCounter{}, payloads...)
+		merged, again := builtin.PercentileCounter{}.New(), builtin.PercentileCounter{}.New()
+		for _, p := range payloads {
+			one, _ := fold(builtin.PercentileCounter{}, p)
+			merged.Merge(one)
+		}
+		if err := again.Decode(merged.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []state.State{folded, merged, again} {
+			if got := text(s); got != want {
+				t.Errorf("of %q: %s, want %s", payloads, got, want)
+			}
 		}
 	}
 }
