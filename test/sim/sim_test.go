@@ -28,7 +28,7 @@ func stands(t *testing.T, m Mix, seeds int) {
 	for seed := *first; seed < *first+uint64(seeds); seed++ {
 		if _, err := live(t, m, nil, seed, false); err != nil {
 			story, again := live(t, m, nil, seed, true)
-			t.Fatalf("seed %d: %v\nagain: %v\n%s", seed, err, again, story)
+			t.Fatalf("seed %d (-run '%s$' -first %d -seeds 1): %v\nagain: %v\n%s", seed, t.Name(), seed, err, again, story)
 		}
 	}
 }
