@@ -91,6 +91,11 @@ func (d *dist) findZero(i int, negative bool) (int, bool) {
 	return i, i < len(d.runs) && d.runs[i].value == 0 && isMinusZero(d.runs[i].value) == negative
 }
 
+func (d *dist) hasMinusZero() bool {
+	_, found := d.find(math.Copysign(0, -1))
+	return found
+}
+
 func isMinusZero(v float64) bool { return v == 0 && math.Signbit(v) }
 
 // below is the order of runs: that of numbers, with -0 below 0.
@@ -138,7 +143,7 @@ func (d *dist) merge(o *dist, limit int) {
 		_, carry := bits.Add64(d.count, o.count, 0)
 		d.count = addCount(d.count, o.count)
 		d.sketch.merge(o.sketch, carry == 0)
-	case d.sketched || len(o.runs) <= 4:
+	case d.sketched || len(o.runs) <= 4 || d.hasMinusZero() || o.hasMinusZero():
 		for _, r := range o.runs {
 			d.add(r.value, r.n, limit)
 		}
@@ -155,7 +160,7 @@ func (d *dist) release() {
 	}
 }
 
-// mergeRuns is merge for two exact ones, in one pass.
+// mergeRuns is merge for two exact ones without -0, in one pass.
 func (d *dist) mergeRuns(o *dist, limit int) {
 	union := unionSize(d.runs, o.runs)
 	if union > limit {
@@ -172,10 +177,10 @@ func (d *dist) mergeRuns(o *dist, limit int) {
 	d.runs = slices.Grow(d.runs, union-len(d.runs))[:union]
 	for k := union - 1; j >= 0; k-- {
 		switch {
-		case i >= 0 && below(o.runs[j].value, d.runs[i].value):
+		case i >= 0 && d.runs[i].value > o.runs[j].value:
 			d.runs[k] = d.runs[i]
 			i--
-		case i >= 0 && !below(d.runs[i].value, o.runs[j].value):
+		case i >= 0 && d.runs[i].value == o.runs[j].value:
 			d.runs[k] = run{d.runs[i].value, addCount(d.runs[i].n, o.runs[j].n)}
 			i--
 			j--
@@ -191,9 +196,9 @@ func unionSize(a, b []run) int {
 	n := len(a) + len(b)
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch x, y := a[i].value, b[j].value; {
-		case below(x, y):
+		case x < y:
 			i++
-		case below(y, x):
+		case x > y:
 			j++
 		default:
 			i++
