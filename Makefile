@@ -2,6 +2,8 @@
 
 GO          ?= go
 FUZZTIME    ?= 5m
+WINDOWS     ?= 1000
+HISTORIES   ?= 1000
 BENCH       ?= .
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS       ?= 1000
@@ -10,7 +12,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test sim lint bench fuzz cover clean
+.PHONY: help build demo test chaos sim lint bench fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,11 @@ test: ## run all tests, with the race detector
 sim: ## simulate SEEDS (1000) lives of clusters under each mix of faults, and find every bug put back
 	$(GO) test -count=1 -timeout 24h -run 'TestCorrect|TestAimed' ./test/sim -seeds $(SEEDS)
 	$(GO) test -count=1 -timeout 1h -v -run TestBugs ./test/sim
+
+chaos: build ## mistreat real processes for long (WINDOWS=1000 HISTORIES=1000)
+	TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_HISTORIES=$(HISTORIES) \
+	  $(GO) test -race -count 1 -timeout 4h -v -run 'Chaos|FullDisk|Linearizable' ./test/e2e
+	bin/taba verify --chaos --for 5m
 
 lint: ## check format, vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

@@ -43,17 +43,12 @@ func TestChaos(t *testing.T) {
 	s := newSession(t, verify.Options{Server: server.url, Agents: urls, Direct: true})
 	field.session = s
 
-	ctx, stop := context.WithCancel(context.Background())
-	sent := make(chan error, 1)
-	go func() { sent <- s.Send(ctx, 0) }()
 	n := windows(t)
-	for i := range n {
-		field.window(i)
-	}
-	stop()
-	if err := <-sent; err != nil {
-		t.Fatal(err)
-	}
+	underLoad(t, s, func() {
+		for i := range n {
+			field.window(i)
+		}
+	})
 	before := mustVerify(t, s)
 	for _, p := range append(field.agents, server) {
 		p.restart()
@@ -83,7 +78,7 @@ func (b *battlefield) window(i int) {
 	f := networkFaults[i%len(networkFaults)]
 	p := b.proxies[i/len(networkFaults)%len(b.proxies)]
 	p.set(f)
-	b.eventually(string(f)+" strikes", p.struck)
+	eventually(b.t, string(f)+" strikes", p.struck)
 	switch victim := append(b.agents, b.server)[i%3]; i % 4 {
 	case 0:
 		b.kills++
@@ -91,24 +86,12 @@ func (b *battlefield) window(i int) {
 	case 2:
 		b.stops++
 		victim.freeze()
-		b.goesOn()
+		goesOn(b.t, b.session)
 		victim.thaw()
 	}
-	b.goesOn()
+	goesOn(b.t, b.session)
 	p.set(pass)
-	b.eventually("after "+string(f)+" replies come again", p.struck)
-}
-
-// goesOn waits until some more events are acknowledged.
-func (b *battlefield) goesOn() {
-	b.t.Helper()
-	reached := b.session.Progress().Acknowledged + 200
-	b.eventually("more is acknowledged", func() bool { return b.session.Progress().Acknowledged >= reached })
-}
-
-func (b *battlefield) eventually(what string, ok func() bool) {
-	b.t.Helper()
-	eventually(b.t, what, ok)
+	eventually(b.t, "after "+string(f)+" replies come again", p.struck)
 }
 
 // newSession prepares small posts: what matters here is how many posts there

@@ -22,6 +22,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(wrapped); path != "" {
+		wrap(path) // this process is the wrapper of a taba process
+	}
 	os.Exit(buildAndRun(m))
 }
 
@@ -48,22 +51,29 @@ const patience = 30 * time.Second
 // process is one taba server or agent. It keeps its address and directory
 // over restarts.
 type process struct {
-	t    *testing.T
-	url  string
-	args []string
-	cmd  *exec.Cmd
-	log  *os.File
+	t       *testing.T
+	url     string
+	args    []string
+	command func(path string, args ...string) *exec.Cmd
+	cmd     *exec.Cmd
+	log     *os.File
 }
 
 // launch starts `taba args…` on a free port and waits until it is ready.
 func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	return launchAs(t, exec.Command, args...)
+}
+
+// launchAs does the same with a command of the caller's making.
+func launchAs(t *testing.T, command func(path string, args ...string) *exec.Cmd, args ...string) *process {
 	t.Helper()
 	addr := freeAddr(t)
 	log, err := os.Create(filepath.Join(t.TempDir(), args[0]+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, url: "http://" + addr, args: append(args, "--listen", addr), log: log}
+	p := &process{t: t, url: "http://" + addr, args: append(args, "--listen", addr), command: command, log: log}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -102,7 +112,7 @@ func launchAgent(t *testing.T, dir string, servers ...*process) *process {
 
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(binary, p.args...)
+	p.cmd = p.command(binary, p.args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
