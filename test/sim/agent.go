@@ -190,7 +190,7 @@ func describe(q *forward.Request) string {
 	return strings.Join(s, ", ")
 }
 
-// told says in words what a reply is.
+// verdicts says in words what a reply is.
 func verdicts(r *forward.Reply) string {
 	if r.Err != nil {
 		return r.Err.Error()
