@@ -43,7 +43,7 @@ lint: ## check format, vet and staticcheck
 
 bench: build ## measure functions, then real processes (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	$(GO) run ./bench -taba bin/taba
+	$(GO) run ./bench -taba bin/taba -out bench/results/latest.txt
 
 fuzz: ## run every fuzz target for FUZZTIME (5m)
 	@for pkg in $$($(GO) list ./...); do \
