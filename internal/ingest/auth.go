@@ -74,12 +74,10 @@ func (a *Auth) Enabled() bool { return a != nil && a.tokens.Load() != nil }
 // Others get 401, or 403 if their token lacks the scope.
 func (a *Auth) Require(scope Scope, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.Enabled() {
-			next.ServeHTTP(w, r)
-			return
-		}
 		if e := a.judge(scope, r); e != nil {
-			a.metrics.refusedRequest(e.reason)
+			if a != nil {
+				a.metrics.refusedRequest(e.reason)
+			}
 			if e.status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="taba"`)
 			}
@@ -91,6 +89,9 @@ func (a *Auth) Require(scope Scope, next http.Handler) http.Handler {
 }
 
 func (a *Auth) judge(scope Scope, r *http.Request) *refusal {
+	if !a.Enabled() {
+		return judgeSite(scope, r)
+	}
 	secret, ok := bearer(r)
 	if !ok {
 		return refuse(http.StatusUnauthorized, reasonToken,
@@ -105,6 +106,19 @@ func (a *Auth) judge(scope Scope, r *http.Request) *refusal {
 	}
 	return nil
 }
+
+// judgeSite refuses what a page of another site makes a browser on this host
+// ask for: without tokens nothing else would keep it from deleting tabs.
+// Browsers say where a request comes from, and pages cannot change that.
+func judgeSite(scope Scope, r *http.Request) *refusal {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if scope == Read || site == "" || site == "same-origin" || site == "none" {
+		return nil
+	}
+	return refuse(http.StatusForbidden, reasonSite, "A page of another site may not %s here. Ask for it directly, or use a tokens file.", verbs[scope])
+}
+
+var verbs = map[Scope]string{Write: "send events", Admin: "change or delete"}
 
 // bearer returns the token that r presents.
 func bearer(r *http.Request) (string, bool) {

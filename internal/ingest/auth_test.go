@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,5 +143,35 @@ func TestScopesHaveNames(t *testing.T) {
 	}
 	if _, err := ingest.ParseScopes(""); err == nil {
 		t.Error("no error for no scope")
+	}
+}
+
+// TestOtherSitesMayOnlyRead: without tokens a page of another site, shown by a
+// browser on the same host, cannot delete or post.
+func TestOtherSitesMayOnlyRead(t *testing.T) {
+	open, err := ingest.NewAuth("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(a *ingest.Auth, scope ingest.Scope, site string, want int) {
+		t.Helper()
+		r := httptest.NewRequest("GET", "/delete?name=x", nil)
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		w := httptest.NewRecorder()
+		a.Require(scope, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("scope %v from %q: %d, want %d", scope, site, w.Code, want)
+		}
+	}
+	for _, a := range []*ingest.Auth{open, nil} {
+		f(a, ingest.Admin, "cross-site", http.StatusForbidden)
+		f(a, ingest.Admin, "same-site", http.StatusForbidden)
+		f(a, ingest.Write, "cross-site", http.StatusForbidden)
+		f(a, ingest.Read, "cross-site", http.StatusOK)
+		f(a, ingest.Admin, "same-origin", http.StatusOK)
+		f(a, ingest.Admin, "none", http.StatusOK)
+		f(a, ingest.Admin, "", http.StatusOK)
 	}
 }

@@ -50,11 +50,12 @@ const (
 	reasonOtherHome = "other_store"
 	reasonToken     = "token"
 	reasonScope     = "scope"
+	reasonSite      = "cross_site"
 )
 
 var requestReasons = []string{
 	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonCapacity,
-	reasonSlow, reasonAborted, reasonCommit, reasonMethod, reasonRoute, reasonOtherHome, reasonToken, reasonScope,
+	reasonSlow, reasonAborted, reasonCommit, reasonMethod, reasonRoute, reasonOtherHome, reasonToken, reasonScope, reasonSite,
 }
 
 // errCapacity is the answer over the byte budget, in the original's words.
