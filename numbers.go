@@ -159,15 +159,21 @@ func (ns *numbers) recorded() (n uint64) {
 	return n
 }
 
-// tellTime returns the clock's milliseconds, having woken it if it stood.
+// tellTime returns the clock's milliseconds, having woken it if it stood. What
+// it returns is never clockIdle: the flusher may put the clock to rest again
+// before we look, so the time of our own swap counts.
 func (c *Client) tellTime() int64 {
-	at := c.clock.Load()
-	if at != clockIdle {
+	for {
+		at := c.clock.Load()
+		if at == clockIdle {
+			at = time.Now().UnixMilli()
+			if !c.clock.CompareAndSwap(clockIdle, at) {
+				continue // another woke it, or closed it
+			}
+			notify(c.wake)
+		}
 		return at
 	}
-	c.clock.CompareAndSwap(clockIdle, time.Now().UnixMilli())
-	notify(c.wake)
-	return c.clock.Load()
 }
 
 // hold takes n bytes of the buffer, if there are so many, and asks for a flush
