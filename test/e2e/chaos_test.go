@@ -30,7 +30,7 @@ func windows(t *testing.T) int {
 // TestChaos verifies a server and two agents, while the network between them
 // fails in every way in turn and processes are killed and stopped.
 func TestChaos(t *testing.T) {
-	dir := t.TempDir()
+	dir := scratch(t)
 	server := launchServer(t, dir)
 	field := &battlefield{t: t, server: server}
 	var urls []string

@@ -77,7 +77,7 @@ func (p *process) isReady() bool {
 // TestAgentWithFullDisk fills an agent's disk again and again under load. The
 // agent goes on by itself when there is room, and nothing is lost.
 func TestAgentWithFullDisk(t *testing.T) {
-	dir := t.TempDir()
+	dir := scratch(t)
 	server := launchServer(t, dir)
 	agent := launchAs(t, wrapper, "agent", "--spool", dir+"/spool", "--servers", server.url)
 	s := newSession(t, verify.Options{Server: server.url, Agents: []string{agent.url}})
@@ -101,7 +101,7 @@ func TestAgentWithFullDisk(t *testing.T) {
 // goes on acknowledging; the server takes events again when it is started with
 // room, and nothing is lost.
 func TestServerWithFullDisk(t *testing.T) {
-	dir := t.TempDir()
+	dir := scratch(t)
 	server := launchAs(t, wrapper, "server", "--data", dir+"/data")
 	agent := launchAgent(t, dir, server)
 	s := newSession(t, verify.Options{Server: server.url, Agents: []string{agent.url}, Direct: true})

@@ -13,7 +13,7 @@ import (
 // TestAgentKeepsWhatItAcknowledged posts to an agent whose server is down,
 // kills the agent, starts both again: everything is counted once.
 func TestAgentKeepsWhatItAcknowledged(t *testing.T) {
-	dir := t.TempDir()
+	dir := scratch(t)
 	server := launchServer(t, dir)
 	agent := launchAgent(t, dir, server)
 	agent.mustPost("/post", nil, totals("c1", 1))
@@ -38,7 +38,7 @@ func TestAgentKeepsWhatItAcknowledged(t *testing.T) {
 // the agent. What the agent acknowledged is counted once; a post without an
 // answer may count or not, but never twice.
 func TestKilledUnderLoad(t *testing.T) {
-	dir := t.TempDir()
+	dir := scratch(t)
 	server := launchServer(t, dir)
 	agent := launchAgent(t, dir, server)
 	var acknowledged, attempted atomic.Int64
@@ -93,7 +93,7 @@ func TestKilledUnderLoad(t *testing.T) {
 // TestServerKilledUnderDirectLoad does the same without an agent: what the
 // server acknowledged is there after kill -9.
 func TestServerKilledUnderDirectLoad(t *testing.T) {
-	server := launchServer(t, t.TempDir())
+	server := launchServer(t, scratch(t))
 	for round := range 5 {
 		for range 20 {
 			server.mustPost("/post", nil, totals("direct", 1))

@@ -9,9 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,24 +25,13 @@ import (
 // order of all posts and queries that explains every answer and in which
 // nothing that ended comes after what began later.
 
+// Histories have from minOperations to maxOperations operations; so many are
+// made at once, on one server.
 const (
-	maxOperations = 200 // of a history
-	together      = 25  // histories that are made at once, on one server
+	minOperations = 40
+	maxOperations = 200
+	together      = 25
 )
-
-// histories is how many TestLinearizable makes; TABA_CHAOS_HISTORIES says
-// otherwise.
-func histories(t *testing.T) int {
-	text := os.Getenv("TABA_CHAOS_HISTORIES")
-	if text == "" {
-		return 50
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("TABA_CHAOS_HISTORIES: %v", err)
-	}
-	return n
-}
 
 // sum is what a TotalsCounter answers.
 type sum struct {
@@ -82,6 +69,7 @@ const never = math.MaxInt64
 type history struct {
 	server *process
 	tab    string
+	size   int           // operations it is to have
 	began  *atomic.Int64 // operations of all histories
 	base   time.Time
 
@@ -90,33 +78,44 @@ type history struct {
 	n   int // operations begun
 }
 
-// TestLinearizable posts to and queries tabs of a server that is killed, and
+// TestLinearizable posts to and queries tabs of servers that are killed, and
 // requires of each tab's history that it is linearizable.
 func TestLinearizable(t *testing.T) {
-	server := launchServer(t, t.TempDir())
-	for made := 0; made < histories(t); made += together {
-		for _, h := range makeHistories(t, server, made) {
-			h.check(t)
-		}
+	done := wanted(t, "linearizable histories", "TABA_CHAOS_HISTORIES", 300)
+	for range 2 {
+		t.Run("server", func(t *testing.T) {
+			t.Parallel()
+			server := launchServer(t, scratch(t))
+			for made := 0; done.more(); made += together {
+				for _, h := range makeHistories(t, server, made) {
+					h.check(t)
+				}
+				done.add(together)
+			}
+		})
 	}
 }
 
-// makeHistories has clients of many tabs work while the server is killed once.
+// makeHistories has clients of many tabs work while the server is killed.
 func makeHistories(t *testing.T, server *process, first int) []*history {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var clients sync.WaitGroup
 	var began atomic.Int64
+	var all int
 	list := make([]*history, together)
 	for i := range list {
-		h := &history{server: server, tab: fmt.Sprint("register", first+i), began: &began, base: time.Now()}
-		list[i] = h
+		h := &history{
+			server: server, tab: fmt.Sprint("register", first+i), began: &began, base: time.Now(),
+			size: minOperations + rand.IntN(maxOperations-minOperations+1),
+		}
+		list[i], all = h, all+h.size
 		for c := range 5 {
 			clients.Go(func() { h.client(ctx, c) })
 		}
 	}
-	kill := int64(together * maxOperations / 4 * (1 + rand.IntN(3)))
+	kill := int64(all / 4 * (1 + rand.IntN(3)))
 	eventually(t, "the clients are at work", func() bool { return began.Load() >= kill })
 	server.restart()
 	clients.Wait()
@@ -154,7 +153,7 @@ func (h *history) more() bool {
 	defer h.mu.Unlock()
 	h.n++
 	h.began.Add(1)
-	return h.n <= maxOperations
+	return h.n <= h.size
 }
 
 // again takes back an operation that did not take place, and lets the server
@@ -213,7 +212,7 @@ func (h *history) check(t *testing.T) {
 	if result == porcupine.Ok {
 		return
 	}
-	path := filepath.Join(os.TempDir(), h.tab+".html")
+	path := filepath.Join(t.ArtifactDir(), h.tab+".html")
 	t.Errorf("the history of %s, %d operations: %s; see %s (%v)", h.tab, len(h.ops), result, path, porcupine.VisualizePath(tabModel, info, path))
 }
 

@@ -71,21 +71,21 @@ var recorded = []struct{ path, accept, want string }{
 func TestOriginalClients(t *testing.T) {
 	for client, c := range captures {
 		t.Run(client+" to the server", func(t *testing.T) {
-			server := launchServer(t, t.TempDir())
+			server := launchServer(t, scratch(t))
 			server.mustPost("/post", c.header, c.body(t, time.Now()))
 			checkRecorded(t, server)
 			server.restart()
 			checkRecorded(t, server)
 		})
 		t.Run(client+" through the original's agent", func(t *testing.T) {
-			server := launchServer(t, t.TempDir())
+			server := launchServer(t, scratch(t))
 			server.mustPost("/post_zip", nil, zipped(c.body(t, time.Now())))
 			checkRecorded(t, server)
 			server.restart()
 			checkRecorded(t, server)
 		})
 		t.Run(client+" through the agent", func(t *testing.T) {
-			dir := t.TempDir()
+			dir := scratch(t)
 			server := launchServer(t, dir)
 			agent := launchAgent(t, dir, server)
 			agent.mustPost("/post", c.header, c.body(t, time.Now()))

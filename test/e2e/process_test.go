@@ -46,7 +46,23 @@ func buildAndRun(m *testing.M) int {
 
 // patience bounds every wait for a condition; it is never waited out in a
 // run that passes.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
+
+// client asks and posts.
+var client = &http.Client{Timeout: patience / 4}
+
+// scratch is a directory for data and logs. With the flag -artifacts it is kept
+// if the test fails.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir := t.ArtifactDir()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	return dir
+}
 
 // process is one taba server or agent. It keeps its address and directory
 // over restarts.
@@ -69,7 +85,7 @@ func launch(t *testing.T, args ...string) *process {
 func launchAs(t *testing.T, command func(path string, args ...string) *exec.Cmd, args ...string) *process {
 	t.Helper()
 	addr := freeAddr(t)
-	log, err := os.Create(filepath.Join(t.TempDir(), args[0]+".log"))
+	log, err := os.CreateTemp(t.ArtifactDir(), args[0]+"-*.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +130,8 @@ func (p *process) start() {
 	p.t.Helper()
 	p.cmd = p.command(binary, p.args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	// Ctrl-C is for the tests, which end their processes, or die with them.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -160,7 +178,7 @@ func (p *process) do(method, path, accept string, header http.Header, body []byt
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}
