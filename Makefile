@@ -6,7 +6,7 @@ WINDOWS     ?= 1000
 HISTORIES   ?= 1000
 BENCH       ?= .
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-SEEDS       ?= 1000
+SEEDS       ?= 15000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export GOFLAGS += -mod=readonly
@@ -23,12 +23,13 @@ build: ## build bin/taba
 demo: build ## watch a simulated fleet's numbers move (ARGS='--for 20s')
 	bin/taba demo $(ARGS)
 
-test: ## run all tests, with the race detector
+test: ## run all tests, with the race detector, and simulate 15,000 lives without it
 	$(GO) test -race -timeout 15m ./...
+	$(MAKE) --no-print-directory sim
 
-sim: ## simulate SEEDS (1000) lives of clusters under each mix of faults, and find every bug put back
-	$(GO) test -count=1 -timeout 24h -run 'TestCorrect|TestAimed' ./test/sim -seeds $(SEEDS)
-	$(GO) test -count=1 -timeout 1h -v -run TestBugs ./test/sim
+sim: ## simulate SEEDS (15000) lives of clusters, and find every bug put back
+	$(GO) test -c -o bin/sim.test ./test/sim
+	bin/sim.test -test.v -test.run 'TestLives|TestBugs' -spread -lives $(SEEDS)
 
 chaos: build ## mistreat real processes for long (WINDOWS=1000 HISTORIES=1000)
 	TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_HISTORIES=$(HISTORIES) \

@@ -41,6 +41,9 @@ func (w *World) startAgent(name string, on *machine) *agent {
 func (a *agent) start(on *machine) {
 	w := a.w
 	a.life++
+	if a.disk != nil {
+		w.tally[nDiskErrors] += a.disk.failures()
+	}
 	a.disk = newDisk(on, w.rng)
 	a.via = w.courier(a)
 	w.bug.onDisk(a.disk, true)
@@ -85,7 +88,7 @@ func (a *agent) work() (worked bool) {
 	if q == nil {
 		return worked
 	}
-	a.w.say("%s sends %s to %s", a.name, describe(q), q.Server)
+	a.w.say("%s sends %v to %s", a.name, inWords{q}, q.Server)
 	a.w.net = append(a.w.net, &parcel{from: a, life: a.life, q: q})
 	return true
 }
@@ -96,11 +99,7 @@ func (a *agent) rise() bool {
 	if on == nil {
 		return false
 	}
-	what := "is killed"
-	if a.disk.power {
-		what = "loses power"
-	}
-	a.w.say("%s %s and starts again", a.name, what)
+	a.w.say("%s %s and starts again", a.name, a.w.stopped(a.disk.power))
 	a.start(on)
 	return true
 }
@@ -114,6 +113,7 @@ func (a *agent) keepBackup() {
 // disk, unless it was sent.
 func (a *agent) restore() {
 	a.w.say("the backup of the disk of %s is restored", a.name)
+	a.w.count(nCopies)
 	a.w.book.each(a.own[a.saved:], func(f *fate) { f.excused = true })
 	a.own = a.own[:a.saved]
 	mem := a.backup
@@ -173,8 +173,11 @@ func idsIn(body []byte) (list []uint32) {
 	return list
 }
 
-// describe says in words what a request is.
-func describe(q *forward.Request) string {
+// inWords says what a request is.
+type inWords struct{ *forward.Request }
+
+// String implements fmt.Stringer.
+func (q inWords) String() string {
 	switch {
 	case q.Open != nil:
 		return "a request for an id"
@@ -191,7 +194,10 @@ func describe(q *forward.Request) string {
 }
 
 // verdicts says in words what a reply is.
-func verdicts(r *forward.Reply) string {
+type verdicts struct{ *forward.Reply }
+
+// String implements fmt.Stringer.
+func (r verdicts) String() string {
 	if r.Err != nil {
 		return r.Err.Error()
 	}

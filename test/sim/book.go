@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -56,8 +57,8 @@ func (b *Book) check(a answer, rest bool) error {
 	counts := make([]int, len(b.fates))
 	for tab, text := range a {
 		for _, word := range strings.Fields(text) {
-			var id int
-			if _, err := fmt.Sscan(word, &id); err != nil || id <= 0 || id >= len(counts) || b.fates[id].tab != tab {
+			id, err := strconv.Atoi(word)
+			if err != nil || id <= 0 || id >= len(counts) || b.fates[id].tab != tab {
 				return fmt.Errorf("tab %s holds %s, which nobody sent to it", tab, word)
 			}
 			counts[id]++

@@ -74,7 +74,7 @@ var Bugs = []Bug{
 	},
 	{
 		Name: "the chain hash is not checked",
-		Mix: base("cloned spools").with(func(m *Mix) {
+		Mix: base("often cloned spools").with(func(m *Mix) {
 			m.Agents, m.Clone, m.Direct, m.Quarantine = 1, 3, false, true
 			m.Lose = 10
 		}),
@@ -103,12 +103,12 @@ var Bugs = []Bug{
 	},
 	{
 		Name:    "reads show commits that are not synced",
-		Mix:     base("slow replicas").with(unsafe).with(func(m *Mix) { m.Read = 12 }),
+		Mix:     base("readers of slow replicas").with(unsafe).with(func(m *Mix) { m.Read = 12 }),
 		cluster: func(c *Cluster) { c.unfenced = func(w waiter) bool { return w == waitRead } },
 	},
 	{
 		Name: "records are acknowledged before the fsync",
-		Mix:  base("power").with(func(m *Mix) { m.CutAgent = 6 }),
+		Mix:  base("power of agents").with(func(m *Mix) { m.CutAgent = 6 }),
 		disk: func(d *disk, _ bool) { d.lie = ".seg" },
 	},
 	{
@@ -148,7 +148,7 @@ var Bugs = []Bug{
 	},
 	{
 		Name: "directories are not synced",
-		Mix:  base("power").with(func(m *Mix) { m.CutAgent = 6 }),
+		Mix:  base("power of agents").with(func(m *Mix) { m.CutAgent = 6 }),
 		disk: func(d *disk, agents bool) { d.lieDir = agents },
 	},
 	{

@@ -42,6 +42,7 @@ type disk struct {
 
 	pebble bool // of a store
 	fault  int  // in a thousand write operations fails
+	errors int  // how many did
 	stopIn int  // write operations until the process stops; 0: it does not
 	power  bool
 	after  *machine // what is found at the next start, once it has stopped
@@ -77,7 +78,11 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 			return errOff
 		}
 	}
-	if rng := d.chanceOf(op); d.fault > 0 && rng.IntN(1000) < d.fault {
+	if d.fault == 0 {
+		return nil
+	}
+	if rng := d.chanceOf(op); rng.IntN(1000) < d.fault {
+		d.errors++
 		return []error{syscall.EIO, syscall.ENOSPC}[rng.IntN(2)]
 	}
 	return nil
@@ -114,6 +119,13 @@ func (d *disk) stopped() *machine {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.after
+}
+
+// failures is how many operations have failed.
+func (d *disk) failures() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.errors
 }
 
 // fail sets how often writes fail; without faults the process does not stop

@@ -10,6 +10,9 @@ import (
 
 // openPebble starts the process that owns the store, with its servers.
 func (w *World) openPebble(on *machine) {
+	if w.disk != nil {
+		w.tally[nDiskErrors] += w.disk.failures()
+	}
 	w.disk = newDisk(on, w.rng)
 	w.disk.pebble = true
 	w.bug.onDisk(w.disk, false)
@@ -31,17 +34,16 @@ func (w *World) risePebble() {
 		return
 	}
 	if w.disk.stopped() == nil {
+		if w.disk.failures() == 0 {
+			return
+		}
 		if _, err := w.engine.Heads(context.Background(), anID); err == nil {
 			return
 		}
 		w.disk.end(false)
 	}
-	what := "is killed"
-	if w.disk.power {
-		what = "loses power"
-	}
 	_ = w.engine.Shutdown()
-	w.say("the store %s and starts again", what)
+	w.say("the store %s and starts again", w.stopped(w.disk.power))
 	w.late = nil // they were in the process
 	w.openPebble(w.disk.stopped())
 	for i := range w.servers {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"time"
 
 	"github.com/tabaproject/taba/internal/commit"
@@ -80,7 +82,10 @@ func (s *server) serve(q *forward.Request) (r forward.Reply) {
 	s.w.weather()
 	path, body, decode := message(q, &r)
 	rec := httptest.NewRecorder()
-	s.batches.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body)))
+	s.batches.ServeHTTP(rec, &http.Request{
+		Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{},
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	})
 	if rec.Header().Get("Content-Type") != wire.ContentType {
 		return forward.Reply{Err: &forward.StatusError{Code: rec.Code, Message: rec.Body.String()}}
 	}

@@ -3,42 +3,177 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"iter"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/cryptotest"
+	"text/tabwriter"
+	"time"
+
+	"github.com/tabaproject/taba/internal/quiet"
 )
 
 var (
-	seeds = flag.Int("seeds", 6, "seeds of each mix")
-	first = flag.Uint64("first", 1, "the first seed")
+	spreading = flag.Bool("spread", false, "use a process for each CPU")
+	inAll     = flag.Int("lives", 0, "seeds over all mixes together; 0: -seeds of each")
+	seeds     = flag.Int("seeds", 2, "seeds of each mix")
+	first     = flag.Uint64("first", 1, "the first seed")
+	only      = flag.String("mix", "", "regexp of the mixes to run")
+	tell      = flag.Bool("tell", false, "tell the story of every life, also of those that end well")
 )
 
-// TestCorrect runs what ships through every mix of faults.
-func TestCorrect(t *testing.T) {
-	for _, m := range Mixes {
-		t.Run(m.Name, func(t *testing.T) {
-			stands(t, m, *seeds)
-		})
-	}
+func TestMain(m *testing.M) {
+	quiet.Restore()
+	m.Run()
 }
 
-// stands fails with the story of the first bad seed.
-func stands(t *testing.T, m Mix, seeds int) {
-	t.Helper()
-	for seed := *first; seed < *first+uint64(seeds); seed++ {
-		if _, err := live(t, m, nil, seed, false); err != nil {
-			story, again := live(t, m, nil, seed, true)
-			t.Fatalf("seed %d (-run '%s$' -first %d -seeds 1): %v\nagain: %v\n%s", seed, t.Name(), seed, err, again, story)
+// mixes are all faults that correct code must stand: those that are for it, and
+// those that are aimed at bugs. It is the bug that is found, and not the mix.
+func mixes() []Mix {
+	all := slices.Clone(Mixes)
+	for i := range Bugs {
+		m := Bugs[i].Mix
+		if !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// TestLives runs what ships through every mix of faults.
+func TestLives(t *testing.T) {
+	began := time.Now()
+	all := mixes()
+	chosen := choose(t, all)
+	each := *seeds
+	if *inAll > 0 {
+		each = (*inAll + len(chosen) - 1) / len(chosen)
+	}
+	if *tell {
+		for seed := *first; seed < *first+uint64(each); seed++ {
+			for _, i := range chosen {
+				story(t, all[i], seed)
+			}
+		}
+		return
+	}
+	tallies := make([]Tally, len(all))
+	var failures []failure
+	progress := newProgress(each * len(chosen))
+	interrupted := spread(t, rounds(chosen, each), func(r result) {
+		tallies[r.Job.Which].Add(&r.Tally)
+		for _, b := range r.Bad {
+			failures = append(failures, failure{all[r.Job.Which], b})
+		}
+		progress.add(r.Tally[nLives], len(failures))
+	})
+	printTallies(all, tallies)
+	fmt.Printf("%d lives, %d bad, in %v\n", progress.done, len(failures), time.Since(began).Round(time.Second))
+	if interrupted {
+		t.Errorf("interrupted after %d of %d lives", progress.done, progress.all)
+	}
+	report(t, failures)
+}
+
+// choose is which mixes -mix means.
+func choose(t *testing.T, all []Mix) (chosen []int) {
+	re, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		if re.MatchString(all[i].Name) {
+			chosen = append(chosen, i)
+		}
+	}
+	if chosen == nil {
+		t.Fatalf("no mix matches %q", *only)
+	}
+	return chosen
+}
+
+// rounds gives every mix a few seeds at a time, so that a run that is
+// interrupted has seen all of them.
+func rounds(chosen []int, each int) iter.Seq[job] {
+	const few = 5
+	return func(yield func(job) bool) {
+		for n := 0; n < each; n += few {
+			for _, i := range chosen {
+				if !yield(job{Which: i, First: *first + uint64(n), Seeds: min(few, each-n)}) {
+					return
+				}
+			}
 		}
 	}
 }
 
-// TestAimed runs what ships through the mixes that are aimed at bugs: it is
-// the bug that is found, and not the mix.
-func TestAimed(t *testing.T) {
-	for _, b := range Bugs {
-		t.Run(b.Name, func(t *testing.T) { stands(t, b.Mix, *seeds) })
+// failure is a seed of a mix that correct code did not stand.
+type failure struct {
+	mix Mix
+	bad
+}
+
+// report says how bad seeds are run again, and tells the story of the first.
+func report(t *testing.T, failures []failure) {
+	t.Helper()
+	for i, f := range failures {
+		t.Errorf("-run TestLives -mix '^%s$' -first %d -seeds 1: %s", regexp.QuoteMeta(f.mix.Name), f.Seed, f.What)
+		if i == 0 {
+			story(t, f.mix, f.Seed)
+		}
 	}
+}
+
+func story(t *testing.T, m Mix, seed uint64) {
+	t.Helper()
+	l := live(t, m, nil, seed, true)
+	if l.Err != nil {
+		t.Errorf("%s, seed %d: %v", m.Name, seed, l.Err)
+	}
+	t.Logf("%s, seed %d:\n%s", m.Name, seed, l.Story)
+}
+
+// progress says now and then how far a run is.
+type progress struct {
+	all, done   int
+	began, last time.Time
+}
+
+func newProgress(all int) *progress { return &progress{all: all, began: time.Now(), last: time.Now()} }
+
+func (p *progress) add(n, failures int) {
+	p.done += n
+	if time.Since(p.last) < 10*time.Second {
+		return
+	}
+	p.last = time.Now()
+	spent := time.Since(p.began)
+	left := time.Duration(float64(spent) / float64(p.done) * float64(p.all-p.done))
+	fmt.Printf("%d of %d lives, %d bad, %v left\n", p.done, p.all, failures, left.Round(time.Second))
+}
+
+// printTallies prints what happened in the lives of every mix.
+func printTallies(all []Mix, tallies []Tally) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "\n", strings.Join(kindNames[:], "\t"), "\t\n")
+	var sum Tally
+	row := func(name string, t *Tally) {
+		for _, n := range t {
+			fmt.Fprint(w, n, "\t")
+		}
+		fmt.Fprint(w, "  ", name, "\n")
+	}
+	for i := range all {
+		if tallies[i][nLives] > 0 {
+			row(all[i].Name, &tallies[i])
+		}
+		sum.Add(&tallies[i])
+	}
+	row("all together", &sum)
+	_ = w.Flush()
 }
 
 // TestReplay lives the same life twice: the story is the same, word by word.
@@ -49,13 +184,12 @@ func TestReplay(t *testing.T) {
 			continue
 		}
 		for seed := uint64(1); seed <= 3; seed++ {
-			one, err1 := live(t, m, nil, seed, true)
-			two, err2 := live(t, m, nil, seed, true)
-			if one != two || fmt.Sprint(err1) != fmt.Sprint(err2) {
-				t.Fatalf("%s, seed %d: %v, then %v; the stories part at\n%s", m.Name, seed, err1, err2, parting(one, two))
+			one, two := live(t, m, nil, seed, true), live(t, m, nil, seed, true)
+			if one.Story != two.Story || fmt.Sprint(one.Err) != fmt.Sprint(two.Err) {
+				t.Fatalf("%s, seed %d: %v, then %v; the stories part at\n%s", m.Name, seed, one.Err, two.Err, parting(one.Story, two.Story))
 			}
-			if strings.Count(one, "\n") < m.Steps/4 {
-				t.Errorf("%s, seed %d: hardly anything happened:\n%s", m.Name, seed, one)
+			if strings.Count(one.Story, "\n") < m.Steps/4 {
+				t.Errorf("%s, seed %d: hardly anything happened:\n%s", m.Name, seed, one.Story)
 			}
 		}
 	}
@@ -73,34 +207,35 @@ func parting(one, two string) string {
 }
 
 // live runs one seed. Ids and tokens that would be random are the seed's too.
-func live(t *testing.T, m Mix, b *Bug, seed uint64, tell bool) (story string, err error) {
+func live(t *testing.T, m Mix, b *Bug, seed uint64, tell bool) Life {
 	cryptotest.SetGlobalRandom(t, seed)
 	return Run(m, b, seed, tell)
-}
-
-// TestBugs puts every bug back and looks for it.
-func TestBugs(t *testing.T) {
-	table := "\n| bug put back | mix of faults | first bad seed | what was seen |\n|---|---|---|---|\n"
-	for _, b := range Bugs {
-		seed, seen := hunt(t, &b)
-		if seen == nil {
-			t.Errorf("%s: not found in %d seeds of %q", b.Name, bugSeeds, b.Mix.Name)
-			continue
-		}
-		what, _, _ := strings.Cut(seen.Error(), "\n")
-		table += fmt.Sprintf("| %s | %s | %d | %.110s |\n", b.Name, b.Mix.Name, seed, what)
-	}
-	t.Log(table)
 }
 
 // bugSeeds is within how many seeds a bug must be found.
 const bugSeeds = 200
 
-func hunt(t *testing.T, b *Bug) (seed uint64, seen error) {
-	for seed = 1; seed <= bugSeeds; seed++ {
-		if _, err := live(t, b.Mix, b, seed, false); err != nil {
-			return seed, err
+// TestBugs puts every bug back and looks for it.
+func TestBugs(t *testing.T) {
+	rows := make([]string, len(Bugs))
+	hunts := func(yield func(job) bool) {
+		for i := range Bugs {
+			if !yield(job{Bug: true, Which: i, First: 1, Seeds: bugSeeds}) {
+				return
+			}
 		}
 	}
-	return 0, nil
+	interrupted := spread(t, hunts, func(r result) {
+		b := &Bugs[r.Job.Which]
+		if r.Bad == nil {
+			t.Errorf("%s: not found in %d seeds of %q", b.Name, bugSeeds, b.Mix.Name)
+			return
+		}
+		what, _, _ := strings.Cut(r.Bad[0].What, "\n")
+		rows[r.Job.Which] = fmt.Sprintf("| %s | %s | %d | %.110s |\n", b.Name, b.Mix.Name, r.Bad[0].Seed, what)
+	})
+	if interrupted {
+		t.Error("interrupted")
+	}
+	fmt.Print("\n| bug put back | mix of faults | first bad seed | what was seen |\n|---|---|---|---|\n", strings.Join(rows, ""), "\n")
 }

@@ -19,11 +19,12 @@ import (
 
 // World is one cluster under one seed.
 type World struct {
-	mix  Mix
-	bug  *Bug
-	rng  *rand.Rand
-	book *Book
-	tale *tale
+	mix   Mix
+	bug   *Bug
+	rng   *rand.Rand
+	book  *Book
+	tale  *tale
+	tally Tally
 
 	now    time.Duration // of every monotonic clock
 	skew   time.Duration // of the store's clock
@@ -53,32 +54,67 @@ type parcel struct {
 	given bool           // its sender has given up waiting
 }
 
-// Run lives one life and returns what was wrong with it, if anything. The
-// story is told if tell is set.
-func Run(m Mix, bug *Bug, seed uint64, tell bool) (story string, err error) {
+// Run lives one life. The story is told if tell is set.
+func Run(m Mix, bug *Bug, seed uint64, tell bool) Life {
 	w := &World{
 		mix: m, bug: bug, rng: rand.New(rand.NewPCG(seed, 1)), book: newBook(m.Wait || m.Pebble), tale: &tale{on: tell},
 		budget: ingest.NewBudget(1 << 30), metrics: ingest.NewMetrics(), faults: true,
 		retain: 15 * time.Minute,
 	}
-	defer func() {
-		story = w.tale.String()
-		if w.engine != nil {
-			_ = w.engine.Shutdown()
-		}
-	}()
+	w.live()
+	if w.engine != nil {
+		_ = w.engine.Shutdown()
+	}
+	w.sum()
+	return Life{w.tally, w.tale.String(), w.err}
+}
+
+func (w *World) live() {
 	w.begin()
 	acts := w.actions()
-	for range m.Steps {
+	for range w.mix.Steps {
 		if w.err != nil {
-			return "", w.err
+			return
 		}
+		w.count(nSteps)
 		w.act(acts)
 	}
 	if w.err == nil {
 		w.rest()
 	}
-	return "", w.err
+}
+
+// sum ends the tally.
+func (w *World) sum() {
+	w.count(nLives)
+	for i := range w.book.fates[1:] {
+		f := &w.book.fates[i+1]
+		w.count(nAttempted)
+		if f.a1 || f.a2 {
+			w.count(nAcknowledged)
+		}
+		if f.held {
+			w.count(nQuarantined)
+		}
+	}
+	for _, a := range w.agents {
+		w.tally[nDiskErrors] += a.disk.failures()
+	}
+	if w.disk != nil {
+		w.tally[nDiskErrors] += w.disk.failures()
+	}
+}
+
+func (w *World) count(k kind) { w.tally[k]++ }
+
+// stopped counts the end of a process.
+func (w *World) stopped(power bool) (how string) {
+	if power {
+		w.count(nPowerCuts)
+		return "loses power"
+	}
+	w.count(nKills)
+	return "is killed"
 }
 
 func (w *World) begin() {
@@ -221,6 +257,7 @@ func (w *World) post() {
 func (w *World) arrive(first bool) {
 	if len(w.late) > 0 && w.rng.IntN(4) == 0 {
 		i := w.rng.IntN(len(w.late))
+		w.count(nLate)
 		do := w.late[i]
 		w.late = append(w.late[:i:i], w.late[i+1:]...)
 		do()
@@ -234,20 +271,27 @@ func (w *World) arrive(first bool) {
 		i = 0
 	}
 	p := w.net[i]
-	lost := w.chance(w.mix.Lose)
-	if lost && !p.given && w.chance(w.mix.Late) { // it stays, and arrives late
+	gone := w.chance(w.mix.Lose)
+	if gone && !p.given && w.chance(w.mix.Late) { // it stays, and arrives late
 		p.given = true
+		w.count(nLate)
 		w.answer(p, &forward.Reply{Err: fmt.Errorf("timed out")})
 		return
 	}
-	if lost || !w.chance(w.mix.Repeat) {
+	switch {
+	case gone || !w.chance(w.mix.Repeat):
 		w.net = append(w.net[:i:i], w.net[i+1:]...)
+	default:
+		w.count(nRepeated)
+	}
+	if gone {
+		w.count(nLost)
 	}
 	switch {
-	case lost && !p.given:
+	case gone && !p.given:
 		w.say("a message of %s is lost", p.from.name)
 		w.answer(p, &forward.Reply{Err: fmt.Errorf("timed out")})
-	case lost:
+	case gone:
 	case p.reply != nil:
 		w.answer(p, p.reply)
 	default:
@@ -262,9 +306,9 @@ func (w *World) serve(p *parcel) {
 		s = w.servers[1]
 	}
 	q := p.from.via.out(p.q)
-	w.say("%s gets from %s %s", s.name, p.from.name, describe(q))
+	w.say("%s gets from %s %v", s.name, p.from.name, inWords{q})
 	r := s.serve(q)
-	w.say("  and answers: %s", verdicts(&r))
+	w.say("  and answers: %v", verdicts{&r})
 	p.from.via.back(p.q, &r)
 	w.net = append(w.net, &parcel{from: p.from, life: p.life, q: p.q, reply: &r, given: p.given})
 }
@@ -277,7 +321,7 @@ func (w *World) answer(p *parcel, r *forward.Reply) {
 	if p.from.life != p.life {
 		return
 	}
-	w.say("%s learns: %s", p.from.name, verdicts(r))
+	w.say("%s learns: %v", p.from.name, verdicts{r})
 	p.from.step.Answer(p.q, *r)
 }
 
@@ -300,6 +344,7 @@ func (w *World) look() {
 	if w.rng.IntN(2) == 0 {
 		v = view.New(s.link, registry, view.Options{})
 	}
+	w.count(nReads)
 	a, err := w.read(v)
 	if err != nil {
 		w.say("a read fails") // Views read side by side: which vbucket fails first is chance
@@ -315,6 +360,7 @@ func (w *World) compact() {
 	s := w.anyServer()
 	w.weather()
 	w.say("%s compacts", s.name)
+	w.count(nCompactions)
 	_ = s.compactor.Compact(context.Background())
 }
 
@@ -327,6 +373,7 @@ func (w *World) replicate() {
 
 func (w *World) failover() {
 	c := w.cluster
+	w.count(nFailovers)
 	n := c.safe
 	if w.rng.IntN(2) == 0 {
 		n += w.rng.IntN(len(c.history) - c.safe + 1)
@@ -337,7 +384,7 @@ func (w *World) failover() {
 
 func (w *World) killServer() {
 	i := w.rng.IntN(len(w.servers))
-	w.say("%s is killed and starts again", w.servers[i].name)
+	w.say("%s %s and starts again", w.servers[i].name, w.stopped(false))
 	w.servers[i] = w.startServer(w.servers[i].name)
 }
 
@@ -348,6 +395,7 @@ func (w *World) clone() {
 	}
 	name := fmt.Sprintf("%s' (%d)", a.name, len(w.agents))
 	w.say("the disk of %s is copied, and %s starts on the copy", a.name, name)
+	w.count(nCopies)
 	w.startAgent(name, newMachine(copyOf(a.disk.mem)))
 }
 
@@ -364,6 +412,7 @@ func (w *World) restore() {
 func (w *World) collect() {
 	s := w.servers[0]
 	w.weather()
+	w.count(nCollections)
 	n, err := s.link.GC(context.Background(), w.now-s.collected, w.storeClock())
 	s.collected = w.now
 	w.say("%s forgets %d sources: %s", s.name, n, outcome(err))
