@@ -204,3 +204,13 @@ func (d *decoder) uint32() uint32 {
 	}
 	return uint32(v)
 }
+
+func (d *decoder) uint8() byte {
+	if len(d.src) == 0 {
+		d.fail("a byte is missing")
+		return 0
+	}
+	c := d.src[0]
+	d.src = d.src[1:]
+	return c
+}

@@ -1,12 +1,13 @@
-// Package builtin holds the Types of the original Taba, one file per Type:
-// CounterGroup, PercentileGroup, PercentileCounter, TotalsCounter, Gauge,
-// ExpiryGauge and Buffer.
+// Package builtin holds the Types that come with Taba, one file per Type: those
+// of the original, CounterGroup, PercentileGroup, PercentileCounter,
+// TotalsCounter, Gauge, ExpiryGauge and Buffer, and Unique.
 //
 // Every file has the same shape: an empty Handler struct, the State with a
 // documented layout, and then the methods of state.State in the order of that
 // interface. What several Types need has a file of its own: sum (totals that
 // do not depend on the order of addition), dist (percentiles), bins and
-// mapping (the sketch below them), ring (windows), holders (one value per
+// mapping (the sketch below them), unique_cells (the sketch of Unique), ring
+// (windows), holders (one value per
 // client), value (canonical JSON) and codec (the encodings).
 //
 // # Encodings
@@ -35,6 +36,7 @@ func Handlers() []state.Handler {
 		Gauge{},
 		ExpiryGauge{},
 		Buffer{},
+		Unique{},
 	}
 }
 

@@ -59,6 +59,7 @@ func FuzzDecodeTotalsCounter(f *testing.F)     { fuzzDecode(f, builtin.TotalsCou
 func FuzzDecodeGauge(f *testing.F)             { fuzzDecode(f, builtin.Gauge{}) }
 func FuzzDecodeExpiryGauge(f *testing.F)       { fuzzDecode(f, builtin.ExpiryGauge{}) }
 func FuzzDecodeBuffer(f *testing.F)            { fuzzDecode(f, builtin.Buffer{}) }
+func FuzzDecodeUnique(f *testing.F)            { fuzzDecode(f, builtin.Unique{}) }
 
 // FuzzPayload folds any payload into States of all Types: what they take they
 // must be able to encode, decode and render.

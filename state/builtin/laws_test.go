@@ -68,6 +68,20 @@ func crowded(t *rapid.T, now float64) []string {
 	return payloads
 }
 
+// visitors are sometimes more than a Unique tells apart exactly.
+func visitors(t *rapid.T, now float64) []string {
+	if rapid.IntRange(0, 2).Draw(t, "crowd") > 0 {
+		return gauges(t, now)
+	}
+	n := rapid.IntRange(200, 900).Draw(t, "n")
+	first := rapid.IntRange(0, 2000).Draw(t, "first")
+	payloads := make([]string, n)
+	for i := range payloads {
+		payloads[i] = fmt.Sprint(first + i)
+	}
+	return payloads
+}
+
 var gauges = oneOf(`"a"`, `"b"`, `"b"`, "5", `"5"`, "1.0", "2.50", "[1]", `["x", 2]`, "[]", "true", "null", `{"b":1,"a":[true,null,"q"]}`, "[[1,2],3]", `"\u00e9"`, "NaN", "[", "nul")
 
 func TestLaws(t *testing.T) {
@@ -82,6 +96,7 @@ func TestLaws(t *testing.T) {
 	f(builtin.Gauge{}, statetest.Gen{Payloads: gauges, Model: modelGauge})
 	f(builtin.ExpiryGauge{}, statetest.Gen{Payloads: expiring, Model: modelExpiryGauge})
 	f(builtin.Buffer{}, statetest.Gen{Payloads: expiring, Model: modelBuffer})
+	f(builtin.Unique{}, statetest.Gen{Payloads: gauges, Model: modelUnique})
 }
 
 // The same laws where States overflow into sketches or over limits.
@@ -94,4 +109,5 @@ func TestLawsOfFullStates(t *testing.T) {
 	f(builtin.PercentileGroup{}, bursts)
 	f(builtin.PercentileCounter{}, bursts)
 	f(builtin.Buffer{}, crowded)
+	f(builtin.Unique{}, visitors)
 }

@@ -12,7 +12,7 @@ import (
 const t0 = 1_395_954_300.0
 
 // payloadOf returns a payload of a realistic stream: latencies for the
-// numeric Types, versions for gauges, messages for buffers.
+// numeric Types, versions for gauges, messages for buffers, users for Unique.
 func payloadOf(typ string, rng *rand.Rand, now float64) state.Event {
 	switch typ {
 	case "Gauge":
@@ -21,6 +21,8 @@ func payloadOf(typ string, rng *rand.Rand, now float64) state.Event {
 		return state.Event{Time: now, JSON: fmt.Appendf(nil, `["1.4.2", %.1f]`, now+3600)}
 	case "Buffer":
 		return state.Event{Time: now, JSON: fmt.Appendf(nil, `["message %d", %.1f]`, rng.IntN(1000), now+3600)}
+	case "Unique":
+		return state.Event{Time: now, JSON: fmt.Appendf(nil, `"user %d"`, rng.IntN(5000))}
 	}
 	x := 0.2 + float64(0.8*rng.Float64()) // from 8 to 1000, most of them small
 	return state.Event{Time: now, Value: 1000 * x * x * x, Number: true}

@@ -30,7 +30,7 @@ func fold(h state.Handler, payloads ...string) (state.State, []string) {
 func text(s state.State) string { return string(s.Render(nil, t0, state.Text)) }
 
 func TestRegistry(t *testing.T) {
-	want := []string{"CounterGroup", "PercentileGroup", "PercentileCounter", "TotalsCounter", "Gauge", "ExpiryGauge", "Buffer"}
+	want := []string{"CounterGroup", "PercentileGroup", "PercentileCounter", "TotalsCounter", "Gauge", "ExpiryGauge", "Buffer", "Unique"}
 	if got := builtin.Registry().Types(); !slices.Equal(got, want) {
 		t.Errorf("Types are %q, want %q", got, want)
 	}
