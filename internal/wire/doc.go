@@ -5,6 +5,8 @@
 //   - v1, the original's text protocol: Decoder and Encoder.
 //   - v2, protobuf messages over HTTP: Batch and the requests and replies
 //     around it, coded by hand because they are few and their bodies large.
+//     Batches of events, which carry most of what comes in, have a decoder and
+//     an encoder of their own: BatchDecoder and BatchEncoder.
 //
 // Nothing here trusts its input: lengths, counts and nesting are limited, no
 // input makes a decoder panic or hold more memory than a small multiple of

@@ -19,6 +19,7 @@ const (
 	MaxVBuckets  = 1 << 16 // of a Partition, and heads in an answer
 	MaxNamespace = 512     // bytes
 	maxErrorText = 1 << 10 // bytes of a result's error that are sent
+	maxRefusals  = 1 << 10 // refusals in one answer
 )
 
 // Batch is a set of parts to append.
@@ -29,9 +30,38 @@ type Batch struct {
 	Parts     []store.Part
 }
 
-// BatchReply has one result per part of a Batch.
+// BatchReply answers a Batch: of parts by one result each, of events by how
+// many were committed and which were refused.
 type BatchReply struct {
 	Results []store.PartResult
+	Events  uint64
+	Refused []Refused
+}
+
+// Refused is how many events were refused for one reason, and some of their
+// tabs.
+type Refused struct {
+	Reason string
+	Events uint64
+	Tabs   []string
+}
+
+// StreamReply is what the receiver of a stream sends back. Frames are numbered
+// from 1; the outcome of those up to Acknowledged is known.
+type StreamReply struct {
+	Acknowledged uint64
+	Events       uint64 // committed since the last reply
+	Refused      []Refused
+	Frames       []FrameRefusal
+	Status       uint32 // not 0: the stream ends, and Error says why
+	Error        string
+}
+
+// FrameRefusal says that nothing of a frame counts.
+type FrameRefusal struct {
+	Frame  uint64
+	Status uint32
+	Error  string
 }
 
 // OpenRequest asks for a new Source.

@@ -85,17 +85,89 @@ func decodePart(f field, p *store.Part) error {
 func DecodeBatchReply(m []byte, r *BatchReply) error {
 	*r = BatchReply{}
 	err := eachField(m, func(f field) error {
-		if f.num != replyResults {
-			return nil
+		switch f.num {
+		case replyResults:
+			if len(r.Results) == MaxParts {
+				return fmt.Errorf("more than %d results", MaxParts)
+			}
+			r.Results = append(r.Results, store.PartResult{})
+			p := &r.Results[len(r.Results)-1]
+			return inNth("result", len(r.Results)-1, decodeResult(f, p))
+		case replyEvents:
+			return in("events", f.uint64(&r.Events))
+		case replyRefused:
+			return inNth("refused", len(r.Refused), decodeRefused(f, &r.Refused))
 		}
-		if len(r.Results) == MaxParts {
-			return fmt.Errorf("more than %d results", MaxParts)
-		}
-		r.Results = append(r.Results, store.PartResult{})
-		p := &r.Results[len(r.Results)-1]
-		return inNth("result", len(r.Results)-1, decodeResult(f, p))
+		return nil
 	})
 	return in("batch reply", err)
+}
+
+func decodeRefused(f field, to *[]Refused) error {
+	if len(*to) == maxRefusals {
+		return fmt.Errorf("more than %d refusals", maxRefusals)
+	}
+	var r Refused
+	err := f.message(func(f field) error {
+		switch f.num {
+		case refusedReason:
+			r.Reason = string(f.b)
+			return in("reason", f.is(protowire.BytesType))
+		case refusedEvents:
+			return in("events", f.uint64(&r.Events))
+		case refusedTabs:
+			r.Tabs = append(r.Tabs, string(f.b))
+			return in("tabs", f.is(protowire.BytesType))
+		}
+		return nil
+	})
+	*to = append(*to, r)
+	return err
+}
+
+// DecodeStreamReply decodes m into r.
+func DecodeStreamReply(m []byte, r *StreamReply) error {
+	*r = StreamReply{}
+	err := eachField(m, func(f field) error {
+		switch f.num {
+		case streamAcknowledged:
+			return in("acknowledged", f.uint64(&r.Acknowledged))
+		case streamEvents:
+			return in("events", f.uint64(&r.Events))
+		case streamRefused:
+			return inNth("refused", len(r.Refused), decodeRefused(f, &r.Refused))
+		case streamFrames:
+			return inNth("frame", len(r.Frames), decodeFrameRefusal(f, &r.Frames))
+		case streamStatus:
+			return in("status", f.uint32(&r.Status))
+		case streamError:
+			r.Error = string(f.b)
+			return in("error", f.is(protowire.BytesType))
+		}
+		return nil
+	})
+	return in("stream reply", err)
+}
+
+func decodeFrameRefusal(f field, to *[]FrameRefusal) error {
+	if len(*to) == maxRefusals {
+		return fmt.Errorf("more than %d frames", maxRefusals)
+	}
+	var r FrameRefusal
+	err := f.message(func(f field) error {
+		switch f.num {
+		case frameNumber:
+			return in("frame", f.uint64(&r.Frame))
+		case frameStatus:
+			return in("status", f.uint32(&r.Status))
+		case frameError:
+			r.Error = string(f.b)
+			return in("error", f.is(protowire.BytesType))
+		}
+		return nil
+	})
+	*to = append(*to, r)
+	return err
 }
 
 func decodeResult(f field, r *store.PartResult) error {

@@ -46,7 +46,37 @@ func AppendBatchReply(dst []byte, r *BatchReply) []byte {
 	for i := range r.Results {
 		dst = appendMessage(dst, replyResults, appendResult(scratch[:0], &r.Results[i]))
 	}
+	dst = appendUint(dst, replyEvents, r.Events)
+	return appendRefused(dst, replyRefused, r.Refused)
+}
+
+func appendRefused(dst []byte, num protowire.Number, refused []Refused) []byte {
+	var m []byte
+	for i := range refused {
+		m = appendStr(m[:0], refusedReason, refused[i].Reason)
+		m = appendUint(m, refusedEvents, refused[i].Events)
+		for _, tab := range refused[i].Tabs {
+			m = protowire.AppendString(protowire.AppendTag(m, refusedTabs, protowire.BytesType), tab)
+		}
+		dst = appendMessage(dst, num, m)
+	}
 	return dst
+}
+
+// AppendStreamReply appends the encoding of r to dst.
+func AppendStreamReply(dst []byte, r *StreamReply) []byte {
+	dst = appendUint(dst, streamAcknowledged, r.Acknowledged)
+	dst = appendUint(dst, streamEvents, r.Events)
+	dst = appendRefused(dst, streamRefused, r.Refused)
+	var scratch [256]byte
+	for i := range r.Frames {
+		f := &r.Frames[i]
+		m := appendUint(scratch[:0], frameNumber, f.Frame)
+		m = appendUint(m, frameStatus, uint64(f.Status))
+		dst = appendMessage(dst, streamFrames, appendStr(m, frameError, sentence(f.Error)))
+	}
+	dst = appendUint(dst, streamStatus, uint64(r.Status))
+	return appendStr(dst, streamError, sentence(r.Error))
 }
 
 func appendResult(dst []byte, r *store.PartResult) []byte {
@@ -68,14 +98,15 @@ func appendResult(dst []byte, r *store.PartResult) []byte {
 
 // errorText is never empty: an error without words is still one.
 func errorText(err error) string {
-	text := err.Error()
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText]
+	if text := sentence(err.Error()); text != "" {
+		return text
 	}
-	if text = strings.ToValidUTF8(text, "?"); text == "" {
-		return "unknown error"
-	}
-	return text
+	return "unknown error"
+}
+
+// sentence is text as it may be sent: UTF-8 and not too long.
+func sentence(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "?")
 }
 
 // AppendOpenRequest appends the encoding of r to dst.

@@ -13,11 +13,19 @@ import (
 const (
 	batchNamespace, batchPartition, batchStoreID, batchParts = 1, 2, 3, 4
 
+	batchForget, batchNames, batchSeries, batchSecond, batchBundles, batchPartials = 5, 6, 7, 8, 9, 10
+
 	partitionVersion, partitionVBuckets, partitionKey = 1, 2, 3
 
 	partSource, partVBucket, partSeq, partPrev, partChain, partEvents, partBody = 1, 2, 3, 4, 5, 6, 7
 
-	replyResults = 1
+	replyResults, replyEvents, replyRefused = 1, 2, 3
+
+	refusedReason, refusedEvents, refusedTabs = 1, 2, 3
+
+	streamAcknowledged, streamEvents, streamRefused, streamFrames, streamStatus, streamError = 1, 2, 3, 4, 5, 6
+
+	frameNumber, frameStatus, frameError = 1, 2, 3
 
 	resultVerdict, resultHead, resultToken, resultEpoch, resultStable, resultPosition, resultError = 1, 2, 3, 4, 5, 6, 7
 

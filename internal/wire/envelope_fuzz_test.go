@@ -33,8 +33,11 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add(AppendBatch(nil, &Batch{Namespace: "n", Partition: store.Partition{Version: 1, VBuckets: 4, Key: 5}, StoreID: [16]byte{6},
 		Parts: []store.Part{{Source: src, VB: 1, Seq: 2, Prev: 1, Chain: store.Chain{7}, Events: 8, Body: []byte("body")}}}))
-	f.Add(AppendBatchReply(nil, &BatchReply{[]store.PartResult{{Verdict: store.Gap, Head: head, Position: store.Position{Offset: 1, Identity: 2}},
+	f.Add(AppendBatchReply(nil, &BatchReply{Results: []store.PartResult{{Verdict: store.Gap, Head: head, Position: store.Position{Offset: 1, Identity: 2}},
 		{Err: errors.New("why"), Token: store.Token{1}, Stable: 3}}}))
+	refused := []Refused{{Reason: "payload", Events: 3, Tabs: []string{"a", ""}}}
+	f.Add(AppendBatchReply(nil, &BatchReply{Events: 5, Refused: refused}))
+	f.Add(AppendStreamReply(nil, &StreamReply{Acknowledged: 1, Events: 2, Refused: refused, Frames: []FrameRefusal{{1, 400, "why"}}, Status: 503, Error: "because"}))
 	f.Add(AppendOpenRequest(nil, &OpenRequest{1, src.Nonce}))
 	f.Add(AppendOpenReply(nil, &OpenReply{src, [16]byte{1}, store.Partition{Version: 1}, store.Epoch{2}}))
 	f.Add(AppendCloseRequest(nil, &CloseRequest{src, store.Token{1}}))
@@ -42,6 +45,7 @@ func FuzzEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, m []byte) {
 		again(t, m, AppendBatch, DecodeBatch)
 		again(t, m, AppendBatchReply, DecodeBatchReply)
+		again(t, m, AppendStreamReply, DecodeStreamReply)
 		again(t, m, AppendOpenRequest, DecodeOpenRequest)
 		again(t, m, AppendOpenReply, DecodeOpenReply)
 		again(t, m, AppendCloseRequest, DecodeCloseRequest)

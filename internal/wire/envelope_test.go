@@ -129,7 +129,35 @@ func TestBatchRoundTrip(t *testing.T) {
 func TestReplyRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		results := rapid.SliceOfN(rapid.Custom(drawResult), 1, 5).Draw(t, "results")
-		roundTrip(t, BatchReply{results}, AppendBatchReply, DecodeBatchReply)
+		roundTrip(t, BatchReply{Results: results}, AppendBatchReply, DecodeBatchReply)
+	})
+}
+
+func drawRefused(t *rapid.T) []Refused {
+	list := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Refused {
+		return Refused{
+			Reason: rapid.StringMatching(`[a-z_]{0,9}`).Draw(t, "reason"),
+			Events: rapid.Uint64().Draw(t, "events"),
+			Tabs:   rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "tabs"),
+		}
+	}), 0, 3).Draw(t, "refused")
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+func TestReplyToEventsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		roundTrip(t, BatchReply{Events: rapid.Uint64().Draw(t, "events"), Refused: drawRefused(t)}, AppendBatchReply, DecodeBatchReply)
+		r := StreamReply{
+			Acknowledged: rapid.Uint64().Draw(t, "acknowledged"), Events: rapid.Uint64().Draw(t, "events"), Refused: drawRefused(t),
+			Status: rapid.Uint32().Draw(t, "status"), Error: rapid.StringMatching(`[a-zé]{0,20}`).Draw(t, "error"),
+		}
+		if rapid.Bool().Draw(t, "frames") {
+			r.Frames = []FrameRefusal{{rapid.Uint64().Draw(t, "frame"), rapid.Uint32().Draw(t, "code"), "why"}, {}}
+		}
+		roundTrip(t, r, AppendStreamReply, DecodeStreamReply)
 	})
 }
 
@@ -213,7 +241,7 @@ func TestVerdictOfLaterVersionReleasesNothing(t *testing.T) {
 
 func TestErrorTextIsBounded(t *testing.T) {
 	for _, text := range []string{strings.Repeat("é", 5000), "\xff", ""} {
-		m := AppendBatchReply(nil, &BatchReply{[]store.PartResult{{Err: errors.New(text)}}})
+		m := AppendBatchReply(nil, &BatchReply{Results: []store.PartResult{{Err: errors.New(text)}}})
 		var r BatchReply
 		if err := DecodeBatchReply(m, &r); err != nil || r.Results[0].Err == nil || len(r.Results[0].Err.Error()) > maxErrorText {
 			t.Errorf("an error of %d bytes: %v, %v", len(text), r.Results, err)

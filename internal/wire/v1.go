@@ -110,11 +110,14 @@ func (e *SyntaxError) Error() string {
 // LimitError says that a body is over a limit. Nothing of it is to be
 // ingested.
 type LimitError struct {
-	Line  int    // counted from 1
+	Line  int    // counted from 1; 0 in a body that is not lines
 	Limit string // "name" or "line"
 	Max   int    // bytes
 }
 
 func (e *LimitError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("longer than the %s limit of %d bytes", e.Limit, e.Max)
+	}
 	return fmt.Sprintf("line %d of the body: longer than the %s limit of %d bytes", e.Line, e.Limit, e.Max)
 }

@@ -1,0 +1,129 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Events of the v2 protocol travel in bundles that are shaped for the fold:
+// per bundle the number of its series, runs of one second each, and one packed
+// column of float64. Names are sent once for each Batch or stream. taba.proto
+// has the fields and docs/v2.md what they are for.
+
+// Limits on what a Batch of events may hold.
+const (
+	// MaxSeries is how many series one Batch or stream may have declared at a
+	// time, and how many names for them.
+	MaxSeries = 1 << 20
+	// MaxBatchEvents is how many events a Batch may stand for: up to here
+	// counts are exact wherever they go.
+	MaxBatchEvents = 1 << 53
+	// maxSecond bounds seconds, far beyond any date, so that they can be
+	// added and are exact as floats.
+	maxSecond = 1 << 52
+)
+
+// Series is a tab of one client, with its Type.
+type Series struct{ Tab, Type, Client string }
+
+// Columns is a bundle of the v2 protocol as it lies in the bytes of its Batch.
+// It is valid as long as they are.
+type Columns struct {
+	// Series is the number of the series.
+	Series uint32
+
+	second  int64 // before the next run
+	seconds []byte
+	counts  []byte
+	values  []byte
+	weights []byte
+	events  []byte
+	single  bool // one run, of all values
+}
+
+// Len is how many values there are, in runs that NextRun has not returned.
+func (c *Columns) Len() int { return len(c.values) / 8 }
+
+// Weighted reports whether the values stand for more events than their number.
+func (c *Columns) Weighted() bool { return len(c.weights) > 0 }
+
+// Eventful reports whether there are events beside the values.
+func (c *Columns) Eventful() bool { return len(c.events) > 0 }
+
+// NextRun returns the second of the next run and how many values it has. They
+// have to be read, by Floats, before the run after it. n is 0 after the last
+// run.
+func (c *Columns) NextRun() (second int64, n int) {
+	if len(c.values) == 0 {
+		return 0, 0
+	}
+	if c.single {
+		n = len(c.values) / 8
+	} else {
+		count, used := binary.Uvarint(c.counts)
+		c.counts = c.counts[used:]
+		n = int(count)
+	}
+	if len(c.seconds) > 0 {
+		delta, used := binary.Varint(c.seconds)
+		c.seconds = c.seconds[used:]
+		c.second += delta
+	}
+	return c.second, n
+}
+
+// Floats reads the next len(dst) values, which there must be.
+func (c *Columns) Floats(dst []float64) {
+	src := c.values[:8*len(dst)]
+	for i := range dst {
+		dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
+	}
+	c.values = c.values[len(src):]
+}
+
+// Weight reads how many events the next value stands for.
+func (c *Columns) Weight() uint64 {
+	if len(c.weights) == 0 {
+		return 1
+	}
+	w, used := binary.Uvarint(c.weights)
+	c.weights = c.weights[used:]
+	return w
+}
+
+// RawEvent is an event with a payload that need not be a number.
+type RawEvent struct {
+	Time    float64 // UTC seconds
+	Payload []byte  // JSON text; when decoded, as it came
+	Weight  uint64  // 0 is 1
+}
+
+// NextEvent reads the next of the events beside the values.
+func (c *Columns) NextEvent() (e RawEvent, ok bool) {
+	if len(c.events) == 0 {
+		return e, false
+	}
+	b, rest, _ := cutBytes(c.events[1:])
+	c.events = rest
+	e, _ = parseEvent(b)
+	return e, true
+}
+
+// PartialBytes is a Partial as it lies in the bytes of its Batch.
+type PartialBytes struct {
+	Series uint32
+	Events uint64
+	State  []byte
+}
+
+// SeriesLimitError says that a Batch or stream declares too many names or
+// series.
+type SeriesLimitError struct {
+	What string // "names" or "series"
+	Max  int
+}
+
+func (e *SeriesLimitError) Error() string {
+	return fmt.Sprintf("more than %d %s", e.Max, e.What)
+}
