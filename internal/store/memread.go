@@ -30,10 +30,17 @@ func (b *memVB) load(req LoadRequest) (*Loaded, error) {
 	} else if !b.at(after) {
 		return nil, ErrDiverged
 	}
+	var read int64
 	for _, e := range b.log[after.Offset-b.trim.Offset:] {
-		if e.TouchesAny(names) {
-			e.Body = slices.Clone(e.Body)
-			l.Entries = append(l.Entries, e)
+		if !e.TouchesAny(names) {
+			continue
+		}
+		e.Body = slices.Clone(e.Body)
+		l.Entries = append(l.Entries, e)
+		read += int64(len(e.Body)) + entryBytes
+		if req.MaxBytes > 0 && read >= req.MaxBytes && e.Position != l.End {
+			l.End, l.More = e.Position, true
+			break
 		}
 	}
 	return l, nil

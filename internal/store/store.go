@@ -196,6 +196,10 @@ type LoadRequest struct {
 	// be zero. Entries are then those after the trim point; the caller
 	// applies to each tab only the entries after its record's position.
 	Records Detail
+	// MaxBytes bounds what Entries take, about: the one that reaches it is the
+	// last. 0 means no bound. Loaded.More then says that the log goes on, and
+	// the caller loads again After Loaded.End.
+	MaxBytes int64
 }
 
 // Detail says how much of each record to read.
@@ -211,7 +215,8 @@ const (
 
 // Loaded is what Load read, at one instant.
 type Loaded struct {
-	End     Position // the last synced entry
+	End     Position // the last synced entry or, with More, the last that was looked at
+	More    bool     // the log goes on after End
 	Trim    Position // the last entry trimmed; records are at least this far
 	Epoch   Epoch
 	Records []Record // sorted by Tab

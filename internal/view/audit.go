@@ -68,7 +68,7 @@ func (c *Compactor) audit(ctx context.Context, vb int) (r VBucketReport, err err
 		if r.Stats, err = c.st.Audit(ctx, vb); err != nil {
 			return r, err
 		}
-		l, err := c.st.Load(ctx, vb, store.LoadRequest{Records: store.DirectoryOnly})
+		l, err := c.st.Load(ctx, vb, store.LoadRequest{Records: store.DirectoryOnly, MaxBytes: 1})
 		if err != nil {
 			return r, err
 		}

@@ -24,9 +24,11 @@ type CompactorOptions struct {
 	// ColdQuery is the longest that reading a log again may take; 0 means
 	// 500 ms.
 	ColdQuery time.Duration
-	// Chunk is how many bytes of records are folded at once, at least; 0
-	// means 16 MiB.
+	// Chunk is how many bytes of States are held at once, about; 0 means 32
+	// MiB. The log is read once for every chunk of what it touches.
 	Chunk int64
+	// Page is how many bytes of the log are read at once, about; 0 means 8 MiB.
+	Page int64
 }
 
 // Compactor folds the logs into the records and trims them. It runs when a
@@ -42,7 +44,8 @@ type Compactor struct {
 	o    CompactorOptions
 	kick chan struct{}
 
-	speed speed
+	speed  speed
+	weight weight
 }
 
 // NewCompactor returns a Compactor of st. It does nothing until Run or one of
@@ -58,7 +61,10 @@ func NewCompactor(st store.Store, reg *state.Registry, o CompactorOptions) *Comp
 		o.ColdQuery = 500 * time.Millisecond
 	}
 	if o.Chunk <= 0 {
-		o.Chunk = 16 << 20
+		o.Chunk = 32 << 20
+	}
+	if o.Page <= 0 {
+		o.Page = defaultPage
 	}
 	return &Compactor{st: st, reg: reg, o: o, kick: make(chan struct{}, 1)}
 }
@@ -145,23 +151,38 @@ func (c *Compactor) Compact(ctx context.Context) error {
 func (c *Compactor) vbuckets() int { return max(c.st.Meta().Partition.VBuckets, 1) }
 
 // compact folds what the log holds now into the records of the tabs it
-// touches, chunk by chunk, and trims it.
+// touches, chunk by chunk, and trims it. If somebody else trims the log
+// meanwhile it starts again.
 func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats) error {
+	for range maxRestarts {
+		if err := c.fold(ctx, vb, stats); !errors.Is(err, store.ErrDiverged) {
+			return err
+		}
+	}
+	return nil // whoever trims it compacts it
+}
+
+func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats) error {
 	start := time.Now()
-	l, err := c.st.Load(ctx, vb, store.LoadRequest{Records: store.DirectoryOnly})
+	p := newPlanner()
+	end, err := pages(ctx, c.st, vb, c.o.Page, store.LoadRequest{Records: store.DirectoryOnly}, p.page)
 	if err != nil {
 		return err
 	}
-	if l.End == l.Trim {
+	if end == p.trim {
 		return nil
 	}
-	end := l.End
-	plan := planCompaction(l, stats, max(c.o.Chunk, stats.LogBytes/4))
-	l = nil // its entries need not stay in memory
-	for _, names := range plan {
-		if err := c.chunk(ctx, vb, names); err != nil {
+	p.sort()
+	for {
+		names, states := p.next(c.weight.states(c.o.Chunk))
+		if len(names) == 0 {
+			break
+		}
+		bytes, err := c.chunk(ctx, vb, names)
+		if err != nil {
 			return err
 		}
+		c.weight.learn(states, bytes)
 	}
 	c.speed.learn(stats.LogBytes, time.Since(start))
 	if v := c.o.View; v != nil {
@@ -171,24 +192,32 @@ func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats) erro
 	return err
 }
 
-// chunk brings the records of some tabs to the end of the log.
-func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) error {
-	l, err := c.st.Load(ctx, vb, store.LoadRequest{Names: names, Records: store.WithClients})
-	if err != nil {
-		return err
-	}
-	read := make(map[store.Tab]store.Position, len(l.Records))
-	for i := range l.Records {
-		read[l.Records[i].Tab] = l.Records[i].Position
-	}
+// chunk brings the records of some tabs to the end of the log. It returns how
+// many bytes their States took.
+func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) (size int64, err error) {
 	var lost asideCount
-	m := newMaterial(c.reg, store.WithClients, names, l, lost.add)
+	m := newMaterial(c.reg, store.WithClients, names, lost.add)
+	read := make(map[store.Tab]store.Position, len(names))
+	var trim store.Position
+	_, err = pages(ctx, c.st, vb, c.o.Page, store.LoadRequest{Names: names, Records: store.WithClients}, func(l *store.Loaded) {
+		for i := range l.Records {
+			read[l.Records[i].Tab] = l.Records[i].Position
+		}
+		if m.end == (store.Position{}) {
+			trim = l.Trim // what was read belongs to the first page's
+		}
+		m.follow(l)
+	})
+	if err != nil {
+		return 0, err
+	}
 	var updates []store.Update
 	for _, n := range names {
 		for _, t := range m.tabs[n] {
+			size += int64(t.size)
 			old, ok := read[t.tab]
 			if !ok {
-				old = l.Trim
+				old = trim
 			}
 			if t.at > old.Offset {
 				updates = append(updates, t.update(old, m.end))
@@ -203,7 +232,7 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) er
 		c.o.Log.Warn("States that cannot be decoded were set aside", "vbucket", vb, "states", lost.states,
 			"events", lost.events, "first.tab", lost.tab.Name, "first.type", lost.tab.Type, "first.client", lost.client)
 	}
-	return err
+	return size, err
 }
 
 // asideCount counts States that were set aside and remembers the first, so

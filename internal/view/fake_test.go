@@ -135,9 +135,16 @@ func (s *fakeStore) load(vb int, r store.LoadRequest) (*store.Loaded, error) {
 		})
 		after = b.trim
 	}
+	var read int64
 	for _, e := range b.log {
-		if e.Position.Offset > after.Offset {
-			l.Entries = append(l.Entries, e)
+		if e.Position.Offset <= after.Offset {
+			continue
+		}
+		l.Entries = append(l.Entries, e)
+		read += int64(len(e.Body))
+		if r.MaxBytes > 0 && read >= r.MaxBytes && e.Position != l.End {
+			l.End, l.More = e.Position, true
+			break
 		}
 	}
 	return l, nil

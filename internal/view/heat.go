@@ -54,23 +54,16 @@ func (s *shard) read(ctx context.Context, kinds []*kind, detail store.Detail, fo
 		}
 	}
 	for range maxRestarts {
-		l, err := s.v.st.Load(ctx, s.vb, store.LoadRequest{Names: names, Records: detail})
-		if err != nil {
-			return fmt.Errorf("vbucket %d: read records: %w", s.vb, err)
+		m := newMaterial(s.v.reg, detail, names, s.v.setAside)
+		_, err := s.pages(ctx, store.LoadRequest{Names: names, Records: detail}, m.follow)
+		for err == nil && !s.link(m, kinds, found) {
+			_, err = s.pages(ctx, store.LoadRequest{After: m.end, Names: names}, m.follow)
 		}
-		m := newMaterial(s.v.reg, detail, names, l, s.v.setAside)
-		for !s.link(m, kinds, found) {
-			l, err = s.v.st.Load(ctx, s.vb, store.LoadRequest{After: m.end, Names: names})
-			if err != nil {
-				break
-			}
-			m.follow(l)
+		if err == nil {
+			return nil
 		}
 		if !errors.Is(err, store.ErrDiverged) {
-			if err != nil {
-				err = fmt.Errorf("vbucket %d: read the log: %w", s.vb, err)
-			}
-			return err
+			return fmt.Errorf("vbucket %d: read cold tabs: %w", s.vb, err)
 		}
 	}
 	return fmt.Errorf("vbucket %d: %w again and again", s.vb, store.ErrDiverged)

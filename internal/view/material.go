@@ -16,28 +16,28 @@ type material struct {
 	aside  func(tab store.Tab, client []byte, events uint64) // told of every State set aside
 }
 
-// newMaterial returns the contents of names as loaded.
-func newMaterial(reg *state.Registry, detail store.Detail, names []store.TabName, l *store.Loaded,
+// newMaterial returns contents of names that follow has yet to fill.
+func newMaterial(reg *state.Registry, detail store.Detail, names []store.TabName,
 	aside func(store.Tab, []byte, uint64)) *material {
 	m := &material{reg: reg, detail: detail, tabs: make(map[store.TabName][]*content, len(names)), aside: aside}
 	for _, n := range names {
 		m.tabs[n] = nil
 	}
+	return m
+}
+
+// follow takes over the records of l, applies its entries and is then at its
+// end.
+func (m *material) follow(l *store.Loaded) {
 	for i := range l.Records {
 		r := &l.Records[i]
-		name := store.TabName{Namespace: r.Tab.Namespace, Name: r.Tab.Name}
+		name := nameOf(r.Tab)
 		if kinds, wanted := m.tabs[name]; wanted {
-			c := newContent(r.Tab, reg, detail)
+			c := newContent(r.Tab, m.reg, m.detail)
 			c.load(r)
 			m.tabs[name] = append(kinds, c)
 		}
 	}
-	m.follow(l)
-	return m
-}
-
-// follow applies the entries of l and is then at l's end.
-func (m *material) follow(l *store.Loaded) {
 	for i := range l.Entries {
 		m.apply(&l.Entries[i])
 	}

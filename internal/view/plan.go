@@ -9,37 +9,37 @@ import (
 	"github.com/tabaproject/taba/internal/store"
 )
 
-// planCompaction returns the tabs that the log touches after their records,
-// in chunks that hold about so many bytes of records.
-//
-// The log is read once for every chunk, so a chunk should be no small part of
-// it: then a log is read a few times and not once for every tab.
-func planCompaction(l *store.Loaded, stats store.Stats, chunk int64) [][]store.TabName {
-	p := planner{folded: make(map[store.Tab]uint64, len(l.Records)), states: map[store.TabName]int64{}}
-	var states int64
-	for i := range l.Records {
-		r := &l.Records[i]
-		p.folded[r.Tab] = r.Position.Offset
-		n := int64(len(r.Clients)) + 1
-		p.states[nameOf(r.Tab)] += n
-		states += n
-	}
-	p.touched = make(map[store.TabName]struct{})
-	for i := range l.Entries {
-		p.entry(&l.Entries[i])
-	}
-	return p.chunks(chunk / max(stats.RecordBytes/max(states, 1), 1))
+// planner collects the tabs that the log touches after their records, and
+// hands them out in chunks.
+type planner struct {
+	trim    store.Position
+	folded  map[store.Tab]uint64
+	states  map[store.TabName]int64 // of each tab: in its records, and Partials that may make more
+	touched map[store.TabName]struct{}
+	names   []store.TabName // touched and not handed out
 }
 
-// planner collects the tabs that are touched.
-type planner struct {
-	folded  map[store.Tab]uint64
-	states  map[store.TabName]int64 // in the record of a tab
-	touched map[store.TabName]struct{}
+func newPlanner() *planner {
+	return &planner{
+		folded: map[store.Tab]uint64{}, states: map[store.TabName]int64{}, touched: map[store.TabName]struct{}{},
+	}
 }
 
 func nameOf(t store.Tab) store.TabName {
 	return store.TabName{Namespace: t.Namespace, Name: t.Name}
+}
+
+// page takes in records and entries.
+func (p *planner) page(l *store.Loaded) {
+	p.trim = l.Trim
+	for i := range l.Records {
+		r := &l.Records[i]
+		p.folded[r.Tab] = r.Position.Offset
+		p.states[nameOf(r.Tab)] += int64(len(r.Clients)) + 1
+	}
+	for i := range l.Entries {
+		p.entry(&l.Entries[i])
+	}
 }
 
 func (p *planner) entry(e *store.Entry) {
@@ -48,9 +48,15 @@ func (p *planner) entry(e *store.Entry) {
 		r := store.NewBodyReader(e.Body)
 		for r.NextTab() {
 			t := r.Tab.Tab()
-			if e.Position.Offset > p.folded[t] {
-				p.touched[nameOf(t)] = struct{}{}
+			if e.Position.Offset <= p.folded[t] {
+				continue
 			}
+			var partials int64
+			for r.NextPartial() {
+				partials++
+			}
+			p.touched[nameOf(t)] = struct{}{}
+			p.states[nameOf(t)] += partials
 		}
 	case store.KindDelete:
 		for _, n := range e.Command.Names {
@@ -67,26 +73,50 @@ func (p *planner) entry(e *store.Entry) {
 	}
 }
 
-// chunks cuts the touched tabs, in order, into chunks of about so many States.
-func (p *planner) chunks(states int64) [][]store.TabName {
-	names := make([]store.TabName, 0, len(p.touched))
+// sort ends the taking in.
+func (p *planner) sort() {
+	p.names = make([]store.TabName, 0, len(p.touched))
 	for n := range p.touched {
-		names = append(names, n)
+		p.names = append(p.names, n)
 	}
-	slices.SortFunc(names, func(a, b store.TabName) int {
+	slices.SortFunc(p.names, func(a, b store.TabName) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
-	var chunks [][]store.TabName
-	for start, i, sum := 0, 0, int64(0); i < len(names); {
-		sum += max(p.states[names[i]], 1)
-		i++
-		if sum >= states || i == len(names) {
-			chunks = append(chunks, names[start:i])
-			start, sum = i, 0
-		}
-	}
-	return chunks
 }
+
+// next returns the next tabs, with about so many States, and how many these
+// are; none when all were returned.
+func (p *planner) next(limit int64) (names []store.TabName, states int64) {
+	n := 0
+	for n < len(p.names) && (n == 0 || states < limit) {
+		states += max(p.states[p.names[n]], 1)
+		n++
+	}
+	names, p.names = p.names[:n:n], p.names[n:]
+	return names, states
+}
+
+// weight learns what a State takes in memory, as a planner counts States.
+type weight struct{ bytes atomic.Int64 }
+
+// firstWeight is what a State is assumed to take until it is known.
+const firstWeight = 1 << 10
+
+// learn notes what so many States took. A chunk is at most four times as large
+// as the one before it, whatever the last one was like.
+func (w *weight) learn(states, bytes int64) {
+	w.bytes.Store(max(bytes/max(states, 1), w.of()/4, 1))
+}
+
+func (w *weight) of() int64 {
+	if b := w.bytes.Load(); b > 0 {
+		return b
+	}
+	return firstWeight
+}
+
+// states is how many States fit in so many bytes, about.
+func (w *weight) states(bytes int64) int64 { return bytes / w.of() }
 
 // speed learns how fast a log is folded.
 type speed struct{ nanosPerMiB atomic.Int64 }

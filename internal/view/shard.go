@@ -65,30 +65,50 @@ func (s *shard) step(ctx context.Context) error {
 	if !started {
 		return s.start(ctx)
 	}
-	l, err := s.v.st.Load(ctx, s.vb, store.LoadRequest{After: pos})
-	if err != nil {
-		return err
+	_, err := s.pages(ctx, store.LoadRequest{After: pos}, func(l *store.Loaded) {
+		for i := range l.Entries {
+			s.apply(&l.Entries[i])
+		}
+	})
+	return err
+}
+
+// pages calls use with what req asks for and with the rest of the log, a page
+// at a time, and returns the end.
+func (s *shard) pages(ctx context.Context, req store.LoadRequest, use func(*store.Loaded)) (store.Position, error) {
+	return pages(ctx, s.v.st, s.vb, s.v.page, req, use)
+}
+
+func pages(ctx context.Context, st store.Store, vb int, size int64, req store.LoadRequest, use func(*store.Loaded)) (store.Position, error) {
+	req.MaxBytes = size
+	for {
+		l, err := st.Load(ctx, vb, req)
+		if err != nil {
+			return store.Position{}, err
+		}
+		use(l)
+		if !l.More {
+			return l.End, nil
+		}
+		req.After, req.Records = l.End, store.NoRecords
 	}
-	for i := range l.Entries {
-		s.apply(&l.Entries[i])
-	}
-	return nil
 }
 
 // start builds the directory from the records and the whole log. Entries that
 // a record has folded already say the same again, even a deletion: whatever
 // came after it is in the log too.
 func (s *shard) start(ctx context.Context) error {
-	l, err := s.v.st.Load(ctx, s.vb, store.LoadRequest{Records: store.DirectoryOnly})
+	fresh := newDirectory(s.v.reg)
+	end, err := s.pages(ctx, store.LoadRequest{Records: store.DirectoryOnly}, func(l *store.Loaded) {
+		for i := range l.Records {
+			fresh.load(&l.Records[i])
+		}
+		for i := range l.Entries {
+			s.enter(fresh, &l.Entries[i])
+		}
+	})
 	if err != nil {
 		return err
-	}
-	fresh := newDirectory(s.v.reg)
-	for i := range l.Records {
-		fresh.load(&l.Records[i])
-	}
-	for i := range l.Entries {
-		s.enter(fresh, &l.Entries[i])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +117,7 @@ func (s *shard) start(ctx context.Context) error {
 			s.v.hots.unlink(k.hot)
 		}
 	}
-	s.dir, s.pos, s.started = fresh, l.End, true
+	s.dir, s.pos, s.started = fresh, end, true
 	s.history++
 	return nil
 }

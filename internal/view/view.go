@@ -18,6 +18,8 @@ type Options struct {
 	Budget int64
 	// Idle is how long States are held that nobody asks for; 0 means 30 s.
 	Idle time.Duration
+	// Page is how many bytes of the log are read at once, about; 0 means 8 MiB.
+	Page int64
 	// Log is told of entries that cannot be read; nil means nobody is.
 	Log *slog.Logger
 }
@@ -25,6 +27,7 @@ type Options struct {
 const (
 	defaultBudget = 256 << 20
 	defaultIdle   = 30 * time.Second // dashboards refresh more often
+	defaultPage   = 8 << 20
 )
 
 // View answers questions about one store.
@@ -32,6 +35,7 @@ type View struct {
 	st     store.Store
 	reg    *state.Registry
 	log    *slog.Logger
+	page   int64
 	part   store.Partition
 	shards []*shard
 	hots   hots
@@ -50,10 +54,13 @@ func New(st store.Store, reg *state.Registry, o Options) *View {
 	if o.Idle <= 0 {
 		o.Idle = defaultIdle
 	}
+	if o.Page <= 0 {
+		o.Page = defaultPage
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	v := &View{st: st, reg: reg, log: o.Log, part: st.Meta().Partition}
+	v := &View{st: st, reg: reg, log: o.Log, page: o.Page, part: st.Meta().Partition}
 	v.hots.budget, v.hots.idle = o.Budget, o.Idle
 	v.average.Store(firstAverage)
 	for vb := range max(v.part.VBuckets, 1) {

@@ -74,7 +74,7 @@ func (r *reader) load(req store.LoadRequest) (*store.Loaded, error) {
 		l.Records, err = r.records(req.Names, req.Records)
 	}
 	if err == nil {
-		l.Entries, err = r.entries(after, req.Names)
+		err = r.entries(l, after, &req)
 	}
 	if err != nil {
 		return nil, err
@@ -109,14 +109,19 @@ func isEntry(db pebble.Reader, vb int, p store.Position) (found bool, err error)
 	return found, err
 }
 
-// entries reads those after an offset that touch one of the names. Heads tell
-// which do, so bodies that nobody wants are not read.
-func (r *reader) entries(after uint64, names []store.TabName) (entries []store.Entry, err error) {
-	wanted := store.NameSet(names)
+// errEnough ends a visit of heads early.
+var errEnough = errors.New("no more entries are wanted")
+
+// entries reads those after an offset that touch one of the names, as far as
+// MaxBytes allows. Heads tell which do, so bodies that nobody wants are not
+// read.
+func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) error {
+	wanted := store.NameSet(req.Names)
 	bodies, err := r.iter(kindBody, after)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	var read int64
 	err = r.heads(after, func(h *head) error {
 		e := &h.entry
 		if !e.TouchesAny(wanted) {
@@ -127,10 +132,15 @@ func (r *reader) entries(after uint64, names []store.TabName) (entries []store.E
 			return err
 		}
 		e.Body = body
-		entries = append(entries, *e)
+		l.Entries = append(l.Entries, *e)
+		read += int64(len(body)) + entryOverhead
+		if req.MaxBytes > 0 && read >= req.MaxBytes && e.Position != l.End {
+			l.End, l.More = e.Position, true
+			return errEnough
+		}
 		return nil
 	})
-	return entries, errors.Join(err, bodies.Close())
+	return errors.Join(err, bodies.Close())
 }
 
 func (r *reader) iter(kind byte, after uint64) (*pebble.Iterator, error) {
@@ -141,7 +151,7 @@ func (r *reader) iter(kind byte, after uint64) (*pebble.Iterator, error) {
 }
 
 // heads visits the heads of the entries after an offset. What it hands out is
-// valid during the visit.
+// valid during the visit, which errEnough ends.
 func (r *reader) heads(after uint64, visit func(h *head) error) error {
 	it, err := r.iter(kindHead, after)
 	if err != nil {
@@ -165,7 +175,10 @@ func (r *reader) heads(after uint64, visit func(h *head) error) error {
 		}
 		next++
 	}
-	if err == nil && it.Error() == nil && next <= r.end.Offset {
+	switch {
+	case errors.Is(err, errEnough):
+		err = nil
+	case err == nil && it.Error() == nil && next <= r.end.Offset:
 		err = missing(next)
 	}
 	return errors.Join(err, it.Error(), it.Close())

@@ -71,6 +71,52 @@ func testDiverged(e *env) {
 	}
 }
 
+// testMaxBytes reads a log in pages: together they hold the same as one.
+func testMaxBytes(e *env) {
+	s := e.newSender(1)
+	for i := range 6 {
+		e.put(s, body(uint64(i), "a", "b"))
+	}
+	e.command(store.Command{Kind: store.KindPrune, At: 5})
+	for i := range 3 {
+		e.put(s, body(uint64(i), "b"))
+	}
+	all := e.load(store.LoadRequest{})
+	f := func(maxBytes int64, list []store.TabName, want ...[]uint64) {
+		e.Helper()
+		req := store.LoadRequest{Records: store.DirectoryOnly, Names: list, MaxBytes: maxBytes}
+		for i, page := range want {
+			l := e.load(req)
+			if got := offsets(l); !slices.Equal(got, page) {
+				e.Errorf("at most %d bytes of %v, page %d: got %v, want %v", maxBytes, list, i, got, page)
+			}
+			equal(e, "more", l.More, i < len(want)-1)
+			if !l.More {
+				equal(e, "end", l.End, all.End)
+			}
+			req.After, req.Records = l.End, store.NoRecords
+		}
+	}
+	f(0, nil, offsets(all))
+	f(1<<30, nil, offsets(all))
+	f(1, nil, []uint64{1}, []uint64{2}, []uint64{3}, []uint64{4}, []uint64{5}, []uint64{6}, []uint64{7}, []uint64{8}, []uint64{9}, []uint64{10})
+	f(1, names("a"), []uint64{1}, []uint64{2}, []uint64{3}, []uint64{4}, []uint64{5}, []uint64{6}, []uint64{7}, nil)
+	f(1, names("nobody"), []uint64{7}, nil)
+
+	// The log may be trimmed between two pages: past what was read, or not.
+	l := e.load(store.LoadRequest{MaxBytes: 1})
+	e.compact(l.End,
+		store.Update{Tab: tab("a"), New: all.End, Events: 6, First: 1},
+		store.Update{Tab: tab("b"), New: all.End, Events: 9, First: 1})
+	if got := offsets(e.load(store.LoadRequest{After: l.End})); len(got) != 9 {
+		e.Errorf("after the trim point: got %v", got)
+	}
+	e.compact(all.Entries[3].Position)
+	if _, err := e.Store.Load(e.ctx, 0, store.LoadRequest{After: l.End, MaxBytes: 1}); !errors.Is(err, store.ErrDiverged) {
+		e.Errorf("after what was trimmed: got %v, want %v", err, store.ErrDiverged)
+	}
+}
+
 func testNames(e *env) {
 	s := e.newSender(1)
 	e.put(s, body(1, "a", "b"))                                                   // 1

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Open) {
 		{"Load/After", testAfter},
 		{"Load/Diverged", testDiverged},
 		{"Load/Names", testNames},
+		{"Load/MaxBytes", testMaxBytes},
 		{"Load/Details", testDetails},
 		{"Load/Owned", testOwned},
 		{"Log/Commands", testCommands},
