@@ -1,7 +1,11 @@
 package pebblestore
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/tabaproject/taba/internal/store"
 )
@@ -36,42 +40,86 @@ func (c *compaction) write(u *store.Update, old *record) error {
 			return err
 		}
 	}
-	for i := range u.Clients {
-		grown, err := c.client(u.Tab, &u.Clients[i])
-		if err != nil {
-			return err
-		}
-		next.bytes += grown
+	grown, err := c.clients(u, old != nil)
+	if err != nil {
+		return err
 	}
+	next.bytes += grown
 	l.recorded += next.events
 	l.recordBytes += next.size()
 	return c.batch.Set(tabKey(nil, kindRecord, c.vb, u.Tab), next.encode(), nil)
 }
 
-// client writes one client and returns by how much it has grown, modulo 2^64.
-func (c *compaction) client(t store.Tab, s *store.ClientState) (grown uint64, err error) {
-	key := append(tabKey(nil, kindClient, c.vb, t), s.Client...)
-	var before uint64
-	_, err = get(c.batch, key, func(v []byte) error {
-		_, state, err := decodeClient(v)
-		before = clientSize(len(s.Client), state)
-		return err
-	})
+// clients writes the clients of an update and returns by how much the record
+// has grown, modulo 2^64. There may be some already, or there are none.
+func (c *compaction) clients(u *store.Update, some bool) (grown uint64, err error) {
+	known := sizes{prefix: tabKey(nil, kindClient, c.vb, u.Tab)}
+	if some && len(u.Clients) > 0 {
+		if err := known.open(c); err != nil {
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, known.it.Close()) }()
+	}
+	var value []byte
+	for i := range u.Clients {
+		s := &u.Clients[i]
+		before, err := known.of(s.Client)
+		if err != nil {
+			return 0, err
+		}
+		key := known.key
+		value = appendClient(value[:0], s)
+		if err := c.batch.Set(key, value, nil); err != nil {
+			return 0, err
+		}
+		key[0] = kindState
+		after := clientSize(len(s.Client), 0)
+		if s.State != nil {
+			after = clientSize(len(s.Client), uint64(len(s.State))+1)
+			err = c.batch.Set(key, s.State, nil)
+		} else if before > 0 {
+			err = c.batch.Delete(key, nil)
+		}
+		if err != nil {
+			return 0, err
+		}
+		grown += after - before
+	}
+	return grown, nil
+}
+
+// sizes reads what the clients of a record take. Clients that are asked for in
+// order are read in one go; a lookup of each would cost several times as much.
+type sizes struct {
+	prefix []byte
+	key    []byte           // of the client asked for last
+	it     *pebble.Iterator // nil: there are none
+}
+
+func (z *sizes) open(c *compaction) (err error) {
+	z.it, err = c.batch.NewIterWithContext(c.ctx, &pebble.IterOptions{LowerBound: z.prefix, UpperBound: after(z.prefix)})
+	return err
+}
+
+// of returns what a client takes, 0 if it is new, and leaves its key in z.key.
+func (z *sizes) of(client string) (uint64, error) {
+	z.key = append(append(z.key[:0], z.prefix...), client...)
+	if z.it == nil {
+		return 0, nil
+	}
+	if !z.it.Valid() || bytes.Compare(z.it.Key(), z.key) != 0 {
+		z.it.SeekGE(z.key)
+	}
+	if !z.it.Valid() || !bytes.Equal(z.it.Key(), z.key) {
+		return 0, z.it.Error()
+	}
+	v, err := z.it.ValueAndErr()
 	if err != nil {
 		return 0, err
 	}
-	if err := c.batch.Set(key, appendClient(nil, s), nil); err != nil {
-		return 0, err
-	}
-	key[0] = kindState
-	after := clientSize(len(s.Client), 0)
-	if s.State == nil {
-		err = c.batch.Delete(key, nil)
-	} else {
-		after = clientSize(len(s.Client), uint64(len(s.State))+1)
-		err = c.batch.Set(key, s.State, nil)
-	}
-	return after - before, err
+	_, state, err := decodeClient(v)
+	z.it.Next() // to where the next one probably is
+	return clientSize(len(client), state), err
 }
 
 // drop removes the States and the directory of a tab.
