@@ -35,6 +35,7 @@ var plan = map[string]room{
 	"internal/store/storetest":   {"internal/store", "the contract is tested without knowing who calls it"},
 	"internal/store/pebblestore": {"internal/store", "an engine knows the contract and its disk"},
 	"internal/wire":              {"state internal/pyjson internal/store", "bytes to events and parts; the only language processes share"},
+	"internal/wire/statsdtext":   {"", "lines of text to metrics; it knows no Type"},
 
 	// What writes.
 	"internal/fold":              {"state internal/store internal/wire", "events to Partials: pure, no network, no clock"},

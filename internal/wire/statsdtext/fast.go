@@ -31,7 +31,7 @@ func Cut(buf []byte, at int, lines []Line) (n, next int) {
 		}
 		start := at
 		at = end + skip
-		if end > start && buf[end-1] == '\r' {
+		for end > start && buf[end-1] == '\r' {
 			end--
 		}
 		if end == start {

@@ -59,14 +59,15 @@ const (
 // smallestRate bounds how many events one line can stand for.
 const smallestRate = 1e-9
 
-// Parse reads one line, without the newline at its end. A line that is bad
+// Parse reads one line, without the newline at its end and with or without
+// carriage returns before it. A line that is bad
 // anywhere is refused whole. An empty line is nothing, and no error. Canonical
 // names of more than maxName bytes are refused.
 //
 // Several values may be separated by colons, as DogStatsD writes them, and so
 // may several groups of value, type and rate, as the first statsd took them.
 func Parse(line []byte, maxName int) ([]Metric, Reason) {
-	text := strings.TrimSuffix(string(line), "\r")
+	text := strings.TrimRight(string(line), "\r")
 	switch {
 	case text == "":
 		return nil, ""
