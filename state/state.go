@@ -133,6 +133,21 @@ type State interface {
 	Size() int
 }
 
+// Columnar is what a State is, besides, if it can fold numbers faster than
+// event by event. Whoever folds may use it or not. After FoldColumn methods
+// that leave a State's meaning alone, Merge with its source included, may tidy
+// up what was put off.
+type Columnar interface {
+	State
+
+	// FoldColumn leaves s as if Fold had been called with a bundle of one
+	// event per value, of weight 1, at second (UTC seconds): none of them
+	// would be refused, and it would make no difference to Fold whether they
+	// came in one bundle or in several. values are finite and at least one;
+	// s keeps no reference to them. grown is about how much Size has grown.
+	FoldColumn(second int64, values []float64) (grown int)
+}
+
 // Registry holds the known Types. It is immutable once made.
 type Registry struct {
 	byType map[string]Handler

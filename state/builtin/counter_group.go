@@ -26,11 +26,31 @@ var (
 )
 
 type counterGroup struct {
+	head  head // of columns; its values are in life already
 	life  dist
 	rings [4]ring[cell, *cell]
 }
 
+// FoldColumn implements state.Columnar.
+func (s *counterGroup) FoldColumn(second int64, values []float64) (grown int) {
+	if second != s.head.second {
+		s.settle()
+		s.head.second = second
+	}
+	s.head.in.addColumn(values)
+	grown = -s.life.size()
+	s.life.addColumn(values, counterGroupExact)
+	return grown + s.life.size()
+}
+
+// settle brings what FoldColumn took where it belongs, windows and all.
+func (s *counterGroup) settle() {
+	s.addSecond(s.head.second, &s.head.in)
+	s.life.tidy(counterGroupExact)
+}
+
 func (s *counterGroup) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
+	s.settle()
 	var second int64
 	var in cell // of successive events of one second
 	for i := range b.Events {
@@ -69,6 +89,8 @@ func (s *counterGroup) addSecond(second int64, in *cell) {
 
 func (s *counterGroup) Merge(src state.State) {
 	o := src.(*counterGroup)
+	s.settle()
+	o.settle()
 	s.life.merge(&o.life, counterGroupExact)
 	s.life.release()
 	for i, g := range counterRings {
@@ -79,6 +101,7 @@ func (s *counterGroup) Merge(src state.State) {
 func (s *counterGroup) N() uint64 { return s.life.count }
 
 func (s *counterGroup) Clamp(limit float64) uint64 {
+	s.settle()
 	second := secondOf(limit)
 	var moved uint64
 	for i, g := range counterRings {
@@ -105,12 +128,14 @@ func (s *counterGroup) end(i int, at float64) int64 {
 
 // Expired reports whether the window of a day is empty.
 func (s *counterGroup) Expired(at float64) bool {
+	s.settle()
 	const day = 3
 	r := s.rings[day]
 	return len(r) == 0 || r.newest() <= s.end(day, at)-counterRings[day].size
 }
 
 func (s *counterGroup) Render(dst []byte, at float64, f state.Format) []byte {
+	s.settle()
 	if f == state.Detailed {
 		return s.renderBuckets(dst, at)
 	}
@@ -189,6 +214,7 @@ func appendBucket(dst []byte, start int64, c *cell) []byte {
 // bucket, newest first: the distance down to its id (but for the newest), its
 // count and its total.
 func (s *counterGroup) Append(dst []byte) []byte {
+	s.settle()
 	dst = s.life.append(append(dst, version1))
 	for i := range s.rings {
 		if i > 0 && coarserCells(s.rings[i-1], s.rings[i], s.ratio(i)) {
@@ -262,6 +288,7 @@ func (s *counterGroup) Decode(src []byte) error {
 }
 
 func (s *counterGroup) Reset() {
+	s.head = head{}
 	s.life.reset()
 	for i := range s.rings {
 		s.rings[i] = s.rings[i][:0]
@@ -269,7 +296,7 @@ func (s *counterGroup) Reset() {
 }
 
 func (s *counterGroup) Size() int {
-	n := 192 + s.life.size()
+	n := 256 + s.life.size()
 	for i := range s.rings {
 		n += 32 * cap(s.rings[i])
 	}

@@ -21,7 +21,8 @@ import (
 type dist struct {
 	count  uint64
 	total  sum
-	runs   []run // ascending by value; unused if sketched
+	runs   []run     // ascending by value; unused if sketched
+	raw    []float64 // values that are in count only: see addColumn
 	sketch *sketch
 	// sketched says that sketch is in use; after reset it is only kept.
 	sketched bool
@@ -40,12 +41,13 @@ type sketch struct {
 }
 
 func (d *dist) reset() {
-	d.count, d.total, d.runs, d.sketched = 0, sum{}, d.runs[:0], false
+	d.count, d.total, d.runs, d.raw, d.sketched = 0, sum{}, d.runs[:0], d.raw[:0], false
 }
 
 // add counts n > 0 times the finite value v. It leaves the total to its caller,
 // who can sum faster than one by one.
 func (d *dist) add(v float64, n uint64, limit int) {
+	d.tidy(limit)
 	d.count = addCount(d.count, n)
 	if d.sketched {
 		d.sketch.add(v, n)
@@ -132,8 +134,10 @@ func (s *sketch) load(runs []run) {
 	s.neg.settle()
 }
 
-// merge adds o to d.
+// merge adds o, which may be tidied, to d.
 func (d *dist) merge(o *dist, limit int) {
+	d.tidy(limit)
+	o.tidy(limit)
 	d.total.merge(o.total)
 	switch {
 	case o.sketched:
@@ -156,7 +160,7 @@ func (d *dist) merge(o *dist, limit int) {
 // merged into, which lives long; what is folded into is used again.
 func (d *dist) release() {
 	if d.sketched {
-		d.runs = nil
+		d.runs, d.raw = nil, nil
 	}
 }
 
@@ -211,7 +215,7 @@ func unionSize(a, b []run) int {
 
 // size is the memory held beyond the struct itself, in bytes.
 func (d *dist) size() int {
-	n := 16 * cap(d.runs)
+	n := 16*cap(d.runs) + 8*cap(d.raw)
 	if d.sketch != nil {
 		n += 128 + d.sketch.pos.size() + d.sketch.neg.size()
 	}
@@ -250,7 +254,8 @@ func (s *sketch) merge(o *sketch, roomy bool) {
 	s.neg.merge(&o.neg, roomy)
 }
 
-// equal reports whether d and o are the same, totals to the last bit.
+// equal reports whether d and o, which are tidy, are the same, totals to the
+// last bit.
 func (d *dist) equal(o *dist) bool {
 	if d.count != o.count || d.total != o.total || d.sketched != o.sketched {
 		return false

@@ -20,6 +20,14 @@ type percentileCounter struct {
 	life dist
 }
 
+// FoldColumn implements state.Columnar.
+func (s *percentileCounter) FoldColumn(_ int64, values []float64) (grown int) {
+	grown = -s.life.size()
+	s.life.total.addColumn(values)
+	s.life.addColumn(values, percentileCounterExact)
+	return grown + s.life.size()
+}
+
 func (s *percentileCounter) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var total sum
 	for i := range b.Events {
@@ -49,11 +57,13 @@ func (s *percentileCounter) Clamp(float64) uint64 { return 0 }
 func (s *percentileCounter) Expired(float64) bool { return s.life.count == 0 }
 
 func (s *percentileCounter) Render(dst []byte, _ float64, _ state.Format) []byte {
+	s.life.tidy(percentileCounterExact)
 	return s.life.appendJSON(dst)
 }
 
 // Append writes the version and the distribution.
 func (s *percentileCounter) Append(dst []byte) []byte {
+	s.life.tidy(percentileCounterExact)
 	return s.life.append(append(dst, version1))
 }
 

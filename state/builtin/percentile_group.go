@@ -38,6 +38,33 @@ func mergeDists(dst, src *dist) {
 	dst.release()
 }
 
+// FoldColumn implements state.Columnar.
+func (s *percentileGroup) FoldColumn(second int64, values []float64) (grown int) {
+	s.n = addCount(s.n, uint64(len(values)))
+	var total sum
+	total.addColumn(values)
+	in := s.begin(floorDiv(second, percentileRings[0].width))
+	for _, d := range in.into {
+		if d == nil {
+			continue
+		}
+		grown -= d.size()
+		d.total.merge(total)
+		d.addColumn(values, percentileGroupExact)
+		grown += d.size()
+	}
+	return grown
+}
+
+// tidy brings what FoldColumn took where it belongs.
+func (s *percentileGroup) tidy() {
+	for i := range s.rings {
+		for j := range s.rings[i] {
+			s.rings[i][j].v.tidy(percentileGroupExact)
+		}
+	}
+}
+
 func (s *percentileGroup) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var in run15
 	for i := range b.Events {
@@ -135,6 +162,7 @@ func (s *percentileGroup) Expired(at float64) bool {
 }
 
 func (s *percentileGroup) Render(dst []byte, at float64, _ state.Format) []byte {
+	s.tidy()
 	for i, name := range windowNames {
 		dst = appendKey(dst, i, name)
 		dst = appendUnion(dst, s.window(i, at))
@@ -158,6 +186,7 @@ func appendUnion(dst []byte, window ring[dist, *dist]) []byte {
 // Append writes the version, the number of events and the rings as a
 // CounterGroup does, with a distribution in every bucket.
 func (s *percentileGroup) Append(dst []byte) []byte {
+	s.tidy()
 	dst = appendUint(append(dst, version1), s.n)
 	for i := range s.rings {
 		if i > 0 && coarserDists(s.rings[i-1], s.rings[i], s.ratio(i)) {

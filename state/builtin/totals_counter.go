@@ -16,6 +16,12 @@ type totalsCounter struct {
 	cell
 }
 
+// FoldColumn implements state.Columnar.
+func (s *totalsCounter) FoldColumn(_ int64, values []float64) (grown int) {
+	s.addColumn(values)
+	return 0
+}
+
 func (s *totalsCounter) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var in cell
 	for i := range b.Events {

@@ -42,6 +42,7 @@ var laws = []law{
 	{"Reset makes the zero State", reset},
 	{"rendering changes nothing", rendering},
 	{"what has expired stays expired", expiry},
+	{"columns are events", columnsAreEvents},
 	{modelLaw, model},
 }
 

@@ -1,0 +1,141 @@
+package builtin
+
+import (
+	"math"
+	"slices"
+	"sync"
+)
+
+// Numbers that arrive as columns are folded in two steps. What arrives is
+// added to a head: the second that is going on, its count and its total, and
+// values that are not sorted yet. Only when the second is over, or when
+// somebody looks, do they go to their windows and distributions. So the work
+// for an event is a few additions in memory that is at hand, and the windows
+// are touched once a second. What results is what Fold makes, to the last bit.
+
+// head is what has happened in one second and is not in the windows yet.
+type head struct {
+	second int64
+	in     cell
+}
+
+// addColumn adds values. The total must be made normal afterwards.
+func (c *cell) addColumn(values []float64) {
+	c.n = addCount(c.n, uint64(len(values)))
+	c.total.addColumn(values)
+}
+
+// addColumn adds values, in two sums side by side: adding to one has to wait
+// for the addition before. Sums are exact (see sum), so nothing is lost.
+func (s *sum) addColumn(values []float64) {
+	var odd sum
+	for len(values) >= 2 {
+		s.add(values[0])
+		odd.add(values[1])
+		values = values[2:]
+	}
+	for _, v := range values {
+		s.add(v)
+	}
+	*s = s.normal()
+	s.merge(odd.normal())
+}
+
+// addColumn counts each of the finite values once. Like add it leaves the
+// total to its caller.
+func (d *dist) addColumn(values []float64, limit int) {
+	for len(values) > 0 && !d.sketched {
+		if d.raw == nil {
+			d.raw = make([]float64, 0, min(len(values), limit))
+		}
+		n := min(len(values), max(limit-len(d.raw), 0))
+		d.raw = append(d.raw, values[:n]...)
+		d.count = addCount(d.count, uint64(n))
+		if values = values[n:]; len(values) > 0 {
+			d.sort(limit)
+		}
+	}
+	if len(values) > 0 {
+		d.count = addCount(d.count, uint64(len(values)))
+		d.sketch.addColumn(values, d.count)
+	}
+}
+
+// tidy brings values that addColumn took where they belong.
+func (d *dist) tidy(limit int) {
+	if len(d.raw) > 0 {
+		d.sort(limit)
+	}
+}
+
+// column is scratch for sorting.
+type column struct {
+	keys [percentileCounterExact]uint64
+	runs [percentileCounterExact]run
+}
+
+var columns = sync.Pool{New: func() any { return new(column) }}
+
+// sort makes runs of the raw values and merges them.
+func (d *dist) sort(limit int) {
+	c := columns.Get().(*column)
+	defer columns.Put(c)
+	keys := c.keys[:len(d.raw)]
+	for i, v := range d.raw {
+		keys[i] = orderOf(v)
+	}
+	slices.Sort(keys)
+	o := dist{runs: c.runs[:0]}
+	for i, k := range keys {
+		if last := len(o.runs) - 1; i > 0 && k == keys[i-1] {
+			o.runs[last].n++
+		} else {
+			o.runs = append(o.runs, run{valueAt(k), 1})
+		}
+	}
+	d.raw = d.raw[:0]
+	count := d.count // has them already
+	d.merge(&o, limit)
+	d.count = count
+}
+
+// orderOf maps floats to integers in the order of runs: that of numbers, with
+// -0 below 0. valueAt is its inverse.
+func orderOf(v float64) uint64 {
+	b := math.Float64bits(v)
+	return b ^ (uint64(int64(b)>>63) | 1<<63)
+}
+
+func valueAt(order uint64) float64 {
+	return math.Float64frombits(order ^ (^uint64(int64(order)>>63) | 1<<63))
+}
+
+// addColumn counts values, of a sketch that then has count of them.
+func (s *sketch) addColumn(values []float64, count uint64) {
+	if count == math.MaxUint64 { // bins may be full
+		for _, v := range values {
+			s.add(v, 1)
+		}
+		return
+	}
+	lo, hi := s.min, s.max
+	dense, base := s.pos.dense, s.pos.base
+	for _, v := range values {
+		b := math.Float64bits(v)
+		bin := int32(b>>52)*binsPerOctave + int32(binOfMantissa[b>>mantissaShift&mantissaMask])
+		i := uint(bin - base)
+		if i >= uint(len(dense)) { // also what is negative, or nearly zero
+			s.add(v, 1)
+			dense, base = s.pos.dense, s.pos.base
+			continue
+		}
+		dense[i]++
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+	}
+	s.min, s.max = min(s.min, lo), max(s.max, hi)
+}
