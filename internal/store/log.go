@@ -76,13 +76,21 @@ func NameSet(names []TabName) map[TabName]struct{} {
 
 // Current reports whether an update may be applied: it was made from what is
 // stored, and its last entry is known, being in the log under its identity or
-// the trim point. stored is the position of the record or, if there is none,
-// the trim point: a tab without a record may have been removed and its
-// tombstone trimmed, and who read it before that must read again, or it would
-// enter the same moves in the ledger twice. While there is a tombstone, at an
-// offset that is not 0, nothing may be applied.
-func Current(u *Update, stored Position, tombstone uint64, known bool) bool {
-	return tombstone == 0 && stored == u.Old && known && u.New.Offset > u.Old.Offset
+// the trim point. record is the position of the record, nil if there is none;
+// then the trim point counts: a tab without a record may have been removed and
+// its tombstone trimmed, and who read it before that must read again, or it
+// would enter the same moves in the ledger twice. While there is a tombstone, at
+// an offset that is not 0, nothing may be applied; nor, where a replica took
+// over that has the record still, what was made while there was one.
+func Current(u *Update, record *Position, trim Position, tombstone uint64, known bool) bool {
+	if u.Stored != (record != nil) {
+		return false
+	}
+	old := trim
+	if record != nil {
+		old = *record
+	}
+	return tombstone == 0 && old == u.Old && known && u.New.Offset > u.Old.Offset
 }
 
 // Folds tells how far the records of a vbucket are folded, for deciding how far

@@ -27,11 +27,11 @@ func (m *Mem) Compact(_ context.Context, vb int, updates []Update, trim Position
 }
 
 func (b *memVB) current(u *Update) bool {
-	stored := b.trim
+	var stored *Position
 	if r := b.records[u.Tab]; r != nil {
-		stored = r.Position
+		stored = &r.Position
 	}
-	return Current(u, stored, b.graves[u.Tab], b.at(u.New))
+	return Current(u, stored, b.trim, b.graves[u.Tab], b.at(u.New))
 }
 
 func (b *memVB) update(u *Update) {

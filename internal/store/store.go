@@ -247,6 +247,7 @@ type ClientState struct {
 type Update struct {
 	Tab     Tab
 	Old     Position // what it was made from: the record's position, or Loaded.Trim if there was none
+	Stored  bool     // there was a record
 	New     Position
 	Events  uint64 // of the new record
 	First   uint64

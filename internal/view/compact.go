@@ -215,12 +215,14 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) (s
 	for _, n := range names {
 		for _, t := range m.tabs[n] {
 			size += int64(t.size)
-			old, ok := read[t.tab]
-			if !ok {
+			old, stored := read[t.tab]
+			if !stored {
 				old = trim
 			}
 			if t.at > old.Offset {
-				updates = append(updates, t.update(old, m.end))
+				u := t.update(old, m.end)
+				u.Stored = stored
+				updates = append(updates, u)
 			}
 		}
 	}

@@ -157,11 +157,11 @@ func (s *fakeStore) Compact(_ context.Context, vb int, updates []store.Update, t
 	var done store.Compacted
 	for i := range updates {
 		u := &updates[i]
-		old := b.trim
+		var stored *store.Position
 		if r := b.records[u.Tab]; r != nil {
-			old = r.Position
+			stored = &r.Position
 		}
-		if b.graves[u.Tab].Offset > 0 || old != u.Old || !b.has(u.New) {
+		if !store.Current(u, stored, b.trim, b.graves[u.Tab].Offset, b.has(u.New)) {
 			done.Stale++
 			continue
 		}

@@ -127,11 +127,11 @@ func (c *compaction) update(u *store.Update) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	stored := c.ledger.trim
+	var stored *store.Position
 	if rec != nil {
-		stored = rec.position
+		stored = &rec.position
 	}
-	if !store.Current(u, stored, grave, known) {
+	if !store.Current(u, stored, c.ledger.trim, grave, known) {
 		return false, nil
 	}
 	return true, c.write(u, rec)

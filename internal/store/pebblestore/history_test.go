@@ -107,7 +107,7 @@ func folded(l *store.Loaded) (list []store.Update) {
 	}
 	for i := range l.Records {
 		u := at(l.Records[i].Tab)
-		u.Old, u.Events = l.Records[i].Position, l.Records[i].Events
+		u.Old, u.Stored, u.Events = l.Records[i].Position, true, l.Records[i].Events
 	}
 	for i := range l.Entries {
 		e := &l.Entries[i]

@@ -219,7 +219,7 @@ func BenchmarkCompact(b *testing.B) {
 		end := load(b, s, store.LoadRequest{After: old}).End
 		var updates []store.Update
 		for i := range 100 {
-			u := store.Update{Tab: store.Tab{Name: fmt.Sprintf("bids_won_%04d", i), Type: "CounterGroup"}, Old: old, New: end, All: make([]byte, 500)}
+			u := store.Update{Tab: store.Tab{Name: fmt.Sprintf("bids_won_%04d", i), Type: "CounterGroup"}, Old: old, Stored: old.Offset > 0, New: end, All: make([]byte, 500)}
 			for c := range 20 {
 				u.Clients = append(u.Clients, store.ClientState{Client: fmt.Sprintf("client%02d", c), State: make([]byte, 500)})
 			}

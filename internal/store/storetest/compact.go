@@ -20,7 +20,7 @@ func testUpdate(e *env) {
 	third := e.put(s, body(4, "a"))
 	// All is kept, y becomes a pruned client, z is new.
 	done = e.compact(third, store.Update{
-		Tab: tab("a"), Old: second, New: third, Events: 5, First: 1, Pruned: 2,
+		Tab: tab("a"), Old: second, Stored: true, New: third, Events: 5, First: 1, Pruned: 2,
 		Clients: []store.ClientState{{Client: "z", Events: 4, State: []byte("z1")}, {Client: "y"}},
 	})
 	equal(e, "compacted", done, store.Compacted{Applied: 1, Trim: third})
@@ -43,7 +43,7 @@ func testStaleRecord(e *env) {
 	s := e.newSender(1)
 	first, second := e.put(s, body(1, "a")), e.put(s, body(2, "a"))
 	one := store.Update{Tab: tab("a"), New: first, Events: 1, First: 1}
-	two := store.Update{Tab: tab("a"), Old: first, New: second, Events: 3, First: 1}
+	two := store.Update{Tab: tab("a"), Old: first, Stored: true, New: second, Events: 3, First: 1}
 	stale := func(what string, u store.Update) {
 		e.Helper()
 		equal(e, what, e.compact(store.Position{}, u), store.Compacted{Stale: 1})
@@ -52,10 +52,18 @@ func testStaleRecord(e *env) {
 	equal(e, "both", e.compact(store.Position{}, one, two), store.Compacted{Applied: 2})
 	stale("made from no record", store.Update{Tab: tab("a"), New: second, Events: 3})
 	stale("made from the record before", two)
-	stale("made from a record of another identity", store.Update{Tab: tab("a"), Old: store.Position{Offset: 2, Identity: 1}, New: second})
-	stale("not folded further", store.Update{Tab: tab("a"), Old: second, New: second})
-	stale("folded less", store.Update{Tab: tab("a"), Old: second, New: first})
+	stale("made from a record of another identity", store.Update{Tab: tab("a"), Old: store.Position{Offset: 2, Identity: 1}, Stored: true, New: second})
+	stale("not folded further", store.Update{Tab: tab("a"), Old: second, Stored: true, New: second})
+	stale("folded less", store.Update{Tab: tab("a"), Old: second, Stored: true, New: first})
 	equal(e, "recorded", e.balanced().Recorded, 3)
+
+	// Who saw a tombstone where this store, once a stale replica, has the
+	// record still: positions alone do not tell.
+	third := e.put(s, body(4, "a"))
+	equal(e, "made while there was no record", e.compact(second, store.Update{Tab: tab("a"), Old: second, New: third, Events: 4}),
+		store.Compacted{Stale: 1, Trim: second})
+	equal(e, "the same after the trim", e.compact(second, store.Update{Tab: tab("a"), Old: second, New: third, Events: 4}),
+		store.Compacted{Stale: 1, Trim: second})
 }
 
 // testUnknownEntry: rule 20 (b).
@@ -74,7 +82,7 @@ func testUnknownEntry(e *env) {
 	e.compact(second,
 		store.Update{Tab: tab("a"), New: first, Events: 1, First: 1},
 		store.Update{Tab: tab("b"), New: second, Events: 1, First: 2})
-	equal(e, "up to the trim point", e.compact(store.Position{}, store.Update{Tab: tab("a"), Old: first, New: second, Events: 1}).Applied, 1)
+	equal(e, "up to the trim point", e.compact(store.Position{}, store.Update{Tab: tab("a"), Old: first, Stored: true, New: second, Events: 1}).Applied, 1)
 	equal(e, "before it", e.compact(store.Position{}, store.Update{Tab: tab("c"), New: first}).Stale, 1)
 	equal(e, "recorded", e.balanced().Recorded, 2)
 }
@@ -89,7 +97,7 @@ func testReset(e *env) {
 	e.command(store.Command{Kind: store.KindDelete, Names: names("a")})
 	third := e.put(s, body(2, "a"))
 	done := e.compact(third, store.Update{
-		Tab: tab("a"), Old: first, New: third, Reset: true, Events: 2, First: 3, Deleted: 3,
+		Tab: tab("a"), Old: first, Stored: true, New: third, Reset: true, Events: 2, First: 3, Deleted: 3,
 		Clients: []store.ClientState{{Client: "y", Events: 2, State: []byte("y")}},
 	})
 	equal(e, "compacted", done, store.Compacted{Applied: 1, Trim: third})
@@ -107,7 +115,7 @@ func testRemove(e *env) {
 	e.compact(store.Position{}, store.Update{Tab: tab("a"), New: first, Events: 3, First: 1, All: []byte("all"),
 		Clients: []store.ClientState{{Client: "x", Events: 3, State: []byte("x")}}})
 	deleted := e.command(store.Command{Kind: store.KindDelete, Names: names("a")})
-	equal(e, "removed", e.compact(deleted, store.Update{Tab: tab("a"), Old: first, New: deleted, Remove: true, Deleted: 3}),
+	equal(e, "removed", e.compact(deleted, store.Update{Tab: tab("a"), Old: first, Stored: true, New: deleted, Remove: true, Deleted: 3}),
 		store.Compacted{Applied: 1})
 	equal(e, "records", len(e.load(store.LoadRequest{Records: store.WithClients}).Records), 0)
 	e.balanced()
@@ -116,7 +124,7 @@ func testRemove(e *env) {
 	// record, or the record before, cannot bring them back.
 	last := e.put(s, body(2, "a"))
 	equal(e, "from nothing", e.compact(store.Position{}, store.Update{Tab: tab("a"), New: last, Events: 2}).Stale, 1)
-	equal(e, "from the removed one", e.compact(store.Position{}, store.Update{Tab: tab("a"), Old: first, New: last, Events: 2}).Stale, 1)
+	equal(e, "from the removed one", e.compact(store.Position{}, store.Update{Tab: tab("a"), Old: first, Stored: true, New: last, Events: 2}).Stale, 1)
 	equal(e, "trimmed", e.compact(last, store.Update{Tab: tab("b"), New: last, Events: 3, First: 1}).Trim, deleted)
 	e.balanced()
 
@@ -146,10 +154,10 @@ func testTrimStops(e *env) {
 	}
 	f("nothing folded", store.Position{})
 	f("a folded to 1", at[0], store.Update{Tab: tab("a"), New: at[0], Events: 1, First: 1})
-	f("a folded", at[0], store.Update{Tab: tab("a"), Old: at[0], New: end, Events: 2, First: 1})
+	f("a folded", at[0], store.Update{Tab: tab("a"), Old: at[0], Stored: true, New: end, Events: 2, First: 1})
 	f("b folded to 2", at[1], store.Update{Tab: tab("b"), Old: at[0], New: at[1], Events: 1, First: 2})
 	f("another Type of b folded", at[1], store.Update{Tab: store.Tab{Name: "b", Type: "Other"}, Old: at[1], New: end})
-	f("b folded", at[2], store.Update{Tab: tab("b"), Old: at[1], New: at[2], Events: 2, First: 2})
+	f("b folded", at[2], store.Update{Tab: tab("b"), Old: at[1], Stored: true, New: at[2], Events: 2, First: 2})
 	equal(e, "not further than asked", e.compact(at[2], store.Update{Tab: tab("c"), Old: at[2], New: end, Events: 1, First: 4}).Trim, at[2])
 	f("c folded", end)
 	f("again", end)
@@ -166,7 +174,7 @@ func testTrimDelete(e *env) {
 	again := e.command(store.Command{Kind: store.KindDelete, Names: names("nobody")})
 	e.compact(store.Position{}, store.Update{Tab: tab("b"), New: again, Events: 1, First: 1})
 	equal(e, "a not folded", e.compact(again, store.Update{Tab: tab("a"), New: first, Events: 1, First: 1}).Trim, first)
-	equal(e, "a removed", e.compact(again, store.Update{Tab: tab("a"), Old: first, New: deleted, Remove: true, Deleted: 1}).Trim, again)
+	equal(e, "a removed", e.compact(again, store.Update{Tab: tab("a"), Old: first, Stored: true, New: deleted, Remove: true, Deleted: 1}).Trim, again)
 	e.balanced()
 }
 
@@ -175,7 +183,7 @@ func testTrimPrune(e *env) {
 	first := e.put(s, body(1, "a", "b"))
 	prune := e.command(store.Command{Kind: store.KindPrune, At: 1})
 	fold := func(name string, old, to store.Position, pruned uint64) store.Update {
-		return store.Update{Tab: tab(name), Old: old, New: to, Events: 1 - pruned, First: 1, Pruned: pruned}
+		return store.Update{Tab: tab(name), Old: old, Stored: old.Offset > 0, New: to, Events: 1 - pruned, First: 1, Pruned: pruned}
 	}
 	equal(e, "none folded", e.compact(prune, fold("a", store.Position{}, first, 0), fold("b", store.Position{}, first, 0)).Trim, first)
 	equal(e, "a folded", e.compact(prune, fold("a", first, prune, 1)).Trim, first)
@@ -219,7 +227,7 @@ func testStats(e *env) {
 	if got.LogBytes >= before.LogBytes || got.RecordBytes < 1000 || got.RecordBytes > 2000 {
 		e.Errorf("log bytes: got %d, before %d; record bytes: got %d", got.LogBytes, before.LogBytes, got.RecordBytes)
 	}
-	e.compact(store.Position{}, store.Update{Tab: tab("a"), Old: first, New: second, Remove: true, Deleted: 5})
+	e.compact(store.Position{}, store.Update{Tab: tab("a"), Old: first, Stored: true, New: second, Remove: true, Deleted: 5})
 	got = e.balanced()
 	equal(e, "deleted", got.Deleted, 5)
 	if got.RecordBytes > 500 {

@@ -407,7 +407,7 @@ func updates(h held) (list []store.Update) {
 			old = h.loaded.Trim
 		}
 		u := store.Update{
-			Tab: tab, Old: old, New: h.loaded.End, First: t.first,
+			Tab: tab, Old: old, Stored: ok, New: h.loaded.End, First: t.first,
 			Reset: t.reset, Remove: !t.exists, Pruned: t.pruned, Deleted: t.deleted,
 		}
 		for c, n := range t.clients {
