@@ -72,10 +72,16 @@ func (k *kind) decode(r *store.BodyReader) (state.State, error) {
 	if k == nil {
 		return nil, fmt.Errorf("%w %q", ErrUnknownType, r.Tab.Type)
 	}
+	return k.decodeState(r.Partial.State, r.Partial.Events)
+}
+
+// decodeState returns an encoded State, which is declared to hold a number of
+// events.
+func (k *kind) decodeState(enc []byte, events uint64) (state.State, error) {
 	s := k.get()
-	err := s.Decode(r.Partial.State)
-	if err == nil && s.N() != r.Partial.Events {
-		err = fmt.Errorf("it holds %d events, its Partial declares %d", s.N(), r.Partial.Events)
+	err := s.Decode(enc)
+	if err == nil && s.N() != events {
+		err = fmt.Errorf("it holds %d events, its Partial declares %d", s.N(), events)
 	}
 	if err != nil {
 		k.put(s)

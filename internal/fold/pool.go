@@ -14,11 +14,12 @@ const (
 
 // kind is one Type within an Accumulator, with States ready for reuse.
 type kind struct {
-	handler state.Handler
-	spare   []spareState
-	bytes   int // held by spare
-	used    int // States filed since the last settle
-	peak    int // how many were used lately; bounds spare
+	handler  state.Handler
+	columnar bool // its States fold columns
+	spare    []spareState
+	bytes    int // held by spare
+	used     int // States filed since the last settle
+	peak     int // how many were used lately; bounds spare
 }
 
 type spareState struct {
@@ -36,7 +37,8 @@ func (a *Accumulator) kind(typ string) *kind {
 	if !ok {
 		return nil
 	}
-	k := &kind{handler: h}
+	_, columnar := h.New().(state.Columnar)
+	k := &kind{handler: h, columnar: columnar}
 	a.kinds[h.Type()] = k
 	return k
 }
