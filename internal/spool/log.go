@@ -58,6 +58,7 @@ type segment struct {
 	end    uint64 // LSN after the last record that counts; of the active one: Log.next
 	header int64
 	size   int64 // up to the end of its last good frame
+	safe   int64 // of it, what this process has synced
 	onDisk int64 // what it takes up
 	salt   uint32
 	named  bool // its name is synced

@@ -236,6 +236,7 @@ func (l *Log) sync() error {
 		}
 		seg.named = true
 	}
+	seg.safe = seg.size
 	return nil
 }
 
@@ -330,6 +331,7 @@ func (l *Log) abandon(why error) {
 	l.file.Close() // its contents are unknown already
 	l.file = nil
 	seg.end = l.durable
+	seg.size = seg.safe // who reads beyond may meet the error again
 	if seg.end > seg.first {
 		return
 	}
