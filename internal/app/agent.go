@@ -78,7 +78,7 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 
 func openForwarder(cfg AgentConfig, opts Options, acc *fold.Accumulator) (*forward.Forwarder, error) {
 	so := spool.Options{QuotaBytes: int64(cfg.SpoolQuota), Sync: syncPolicies[cfg.Sync], Logger: opts.Logger}
-	f, err := forward.Open(spool.Default, cfg.Spool, so, forward.Options{
+	f, err := forward.Open(opts.FS, cfg.Spool, so, forward.Options{
 		Servers:   cfg.Servers,
 		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token}),
 		Fold:      acc,

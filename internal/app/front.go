@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tabaproject/taba/internal/ingest"
 )
@@ -27,6 +28,8 @@ type Options struct {
 	// Reload reads the tokens file again whenever something arrives: a token
 	// can be added or revoked without a restart. Nil: never.
 	Reload <-chan os.Signal
+	// FS holds the spool or the store. Nil: the operating system's.
+	FS vfs.FS
 
 	instant bool // in tests that set the clock: nothing takes any time
 }
@@ -40,6 +43,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
 	}
 	return o
 }

@@ -72,7 +72,7 @@ func openStore(cfg ServerConfig, opts Options) (store.Store, error) {
 	if cfg.Store == "memory" {
 		return store.NewMem(store.MemOptions{Now: opts.Now}), nil
 	}
-	st, err := pebblestore.Open(pebblestore.Options{Dir: cfg.Data, Logger: opts.Logger})
+	st, err := pebblestore.Open(pebblestore.Options{Dir: cfg.Data, FS: opts.FS, Logger: opts.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", cfg.Data, err)
 	}

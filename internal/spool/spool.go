@@ -41,8 +41,6 @@ import (
 	"errors"
 	"log/slog"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Errors of Append and Write, wrapped with what was being done.
@@ -213,6 +211,3 @@ func BodyOf(payload []byte) []byte {
 	_, body := splitPartials(payload)
 	return body
 }
-
-// Default is the file system of the machine.
-var Default = vfs.Default
