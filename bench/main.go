@@ -3,6 +3,8 @@
 // calibration of the machine, taken in the same minute.
 //
 //	go run ./bench -taba bin/taba -out bench/results/latest.txt
+//	go run ./bench -run recovery                                      # restart, drain, price
+//	go run ./bench -run recovery -states 50000 -spool 64 -rate 2e5    # the same, small
 package main
 
 import (
@@ -12,7 +14,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -21,11 +26,16 @@ import (
 func main() {
 	taba := flag.String("taba", "bin/taba", "the binary to measure")
 	out := flag.String("out", "", "also write the table to this file")
-	only := flag.String("only", "", "run one measurement: ingest, query, idle or burst")
+	which := flag.String("run", "", "comma-separated measurements or groups of them; empty: all (see measurements in main.go)")
+	var size sizes
+	flag.IntVar(&size.states, "states", 1_000_000, "restart: States in the store, of 100 clients each tab")
+	flag.Int64Var(&size.spoolMiB, "spool", 1024, "drain: MiB in the spool")
+	flag.Float64Var(&size.rate, "rate", 1e6, "price: events offered a second")
+	flag.IntVar(&size.rounds, "rounds", 5, "restart, drain, price: how often each is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *taba, *out, *only); err != nil {
+	if err := run(ctx, *taba, *out, *which, size); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -40,18 +50,41 @@ type Figure struct {
 	Remark string
 }
 
-// measurements, in the order they are run. Each starts processes of its own.
-var measurements = []struct {
-	name string
-	run  func(context.Context, string, string) ([]Figure, error)
-}{
-	{"idle", idle},
-	{"ingest", ingest},
-	{"query", query},
-	{"burst", burst},
+// sizes are how much is measured.
+type sizes struct {
+	states   int
+	spoolMiB int64
+	rate     float64
+	rounds   int
 }
 
-func run(ctx context.Context, taba, out, only string) error {
+// setup is what a measurement starts from.
+type setup struct {
+	sizes
+	taba string // the binary
+	dir  string // empty, of this measurement alone
+}
+
+// measurements, in the order they are run. Each starts processes of its own.
+var measurements = []struct {
+	name, group string
+	run         func(context.Context, *setup) ([]Figure, error)
+}{
+	{"idle", "speed", idle},
+	{"ingest", "speed", ingest},
+	{"query", "speed", query},
+	{"burst", "speed", burst},
+	{"restart", "recovery", restart},
+	{"drain", "recovery", drain},
+	{"price", "recovery", price},
+}
+
+// chosen reports whether a measurement is in a list of names and groups.
+func chosen(list, name, group string) bool {
+	return list == "" || slices.ContainsFunc(strings.Split(list, ","), func(s string) bool { return s == name || s == group })
+}
+
+func run(ctx context.Context, taba, out, which string, size sizes) error {
 	dir, err := os.MkdirTemp("", "taba-bench-")
 	if err != nil {
 		return err
@@ -63,25 +96,32 @@ func run(ctx context.Context, taba, out, only string) error {
 	}
 	var figures []Figure
 	for _, m := range measurements {
-		if only != "" && only != m.name {
+		if !chosen(which, m.name, m.group) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring %s …\n", m.name)
-		sub, err := os.MkdirTemp(dir, m.name)
-		if err != nil {
-			return err
-		}
-		got, err := m.run(ctx, taba, sub)
+		got, err := measure(ctx, &setup{sizes: size, taba: taba, dir: filepath.Join(dir, m.name)}, m.run)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		figures = append(figures, got...)
+	}
+	if len(figures) == 0 {
+		return fmt.Errorf("nothing is named %q", which)
 	}
 	after, err := Calibrate(dir)
 	if err != nil {
 		return err
 	}
 	return report(out, figures, before, after)
+}
+
+func measure(ctx context.Context, s *setup, f func(context.Context, *setup) ([]Figure, error)) ([]Figure, error) {
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(s.dir)
+	return f(ctx, s)
 }
 
 func report(out string, figures []Figure, before, after Calibration) error {

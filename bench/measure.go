@@ -17,13 +17,13 @@ const (
 )
 
 // idle measures a server and an agent that have nothing to do.
-func idle(ctx context.Context, taba, dir string) ([]Figure, error) {
-	server, err := start(ctx, taba, dir, "server", "--data", dir+"/data")
+func idle(ctx context.Context, s *setup) ([]Figure, error) {
+	server, err := start(ctx, s, "server", "--data", s.dir+"/data")
 	if err != nil {
 		return nil, err
 	}
 	defer server.Stop()
-	agent, err := start(ctx, taba, dir, "agent", "--spool", dir+"/spool", "--servers", server.URL)
+	agent, err := start(ctx, s, "agent", "--spool", s.dir+"/spool", "--servers", server.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +53,8 @@ func idle(ctx context.Context, taba, dir string) ([]Figure, error) {
 }
 
 // ingest measures v1 bodies to committed state.
-func ingest(ctx context.Context, taba, dir string) ([]Figure, error) {
-	server, err := start(ctx, taba, dir, "server", "--data", dir+"/data")
+func ingest(ctx context.Context, s *setup) ([]Figure, error) {
+	server, err := start(ctx, s, "server", "--data", s.dir+"/data")
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func ingest(ctx context.Context, taba, dir string) ([]Figure, error) {
 }
 
 // query measures answers over 1,000 CounterGroup tabs x 20 clients.
-func query(ctx context.Context, taba, dir string) ([]Figure, error) {
-	server, err := start(ctx, taba, dir, "server", "--data", dir+"/data")
+func query(ctx context.Context, s *setup) ([]Figure, error) {
+	server, err := start(ctx, s, "server", "--data", s.dir+"/data")
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +131,8 @@ func timeGet(p *Process, path string, n int) ([]float64, error) {
 }
 
 // burst sends 1 GiB of bodies and watches memory come back.
-func burst(ctx context.Context, taba, dir string) ([]Figure, error) {
-	server, err := start(ctx, taba, dir, "server", "--data", dir+"/data")
+func burst(ctx context.Context, s *setup) ([]Figure, error) {
+	server, err := start(ctx, s, "server", "--data", s.dir+"/data")
 	if err != nil {
 		return nil, err
 	}

@@ -19,33 +19,43 @@ import (
 
 // Process is a real taba process under measurement.
 type Process struct {
-	URL string
-	cmd *exec.Cmd
-	log *os.File
+	URL  string
+	Addr string
+	cmd  *exec.Cmd
+	log  *os.File
 }
 
 // start runs `taba args… --listen ADDR` and waits until it is ready.
-func start(ctx context.Context, taba, dir string, args ...string) (*Process, error) {
+func start(ctx context.Context, s *setup, args ...string) (*Process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(dir, args[0]+".log"))
+	p, err := launch(s, addr, args...)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(taba, append(args, "--listen", addr)...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &Process{URL: "http://" + addr, cmd: cmd, log: log}
 	if err := p.waitReady(ctx); err != nil {
 		p.Stop()
-		text, _ := os.ReadFile(log.Name())
+		text, _ := os.ReadFile(p.log.Name())
 		return nil, fmt.Errorf("taba %s: %w\n%s", strings.Join(args, " "), err, text)
 	}
 	return p, nil
+}
+
+// launch runs `taba args… --listen ADDR` and does not wait.
+func launch(s *setup, addr string, args ...string) (*Process, error) {
+	log, err := os.OpenFile(filepath.Join(s.dir, args[0]+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(s.taba, append(args, "--listen", addr)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		_ = log.Close()
+		return nil, err
+	}
+	return &Process{URL: "http://" + addr, Addr: addr, cmd: cmd, log: log}, nil
 }
 
 func freeAddr() (string, error) {
@@ -75,6 +85,13 @@ func (p *Process) waitReady(ctx context.Context) error {
 // Stop asks the process to drain and waits for it.
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait()
+	_ = p.log.Close()
+}
+
+// Kill ends the process as kill -9 does and waits until it is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
 	_ = p.log.Close()
 }
@@ -113,6 +130,21 @@ func (p *Process) CPU() time.Duration {
 	return time.Duration(user+system) * (time.Second / 100) // USER_HZ
 }
 
+// Read is how many bytes the process has read by system calls.
+func (p *Process) Read() float64 {
+	counts, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(counts)) {
+		if n, ok := strings.CutPrefix(line, "rchar:"); ok {
+			v, _ := strconv.ParseFloat(strings.TrimSpace(n), 64)
+			return v
+		}
+	}
+	return 0
+}
+
 // RSS is the resident memory of the process in MB (10^6 bytes).
 func (p *Process) RSS() float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -128,17 +160,22 @@ func (p *Process) RSS() float64 {
 	return 0
 }
 
-// Metric reads one value of /metrics; 0 if it is not there.
+// Metric reads one value of /metrics, 0 if it is not there. A name without
+// labels also stands for the sum over all labels.
 func (p *Process) Metric(name string) float64 {
 	body, err := p.Get("/metrics")
 	if err != nil {
 		return 0
 	}
+	var sum float64
 	for s := bufio.NewScanner(bytes.NewReader(body)); s.Scan(); {
-		if value, ok := strings.CutPrefix(s.Text(), name+" "); ok {
+		series, value, _ := strings.Cut(s.Text(), " ")
+		if bare, _, _ := strings.Cut(series, "{"); series == name || bare == name {
 			v, _ := strconv.ParseFloat(value, 64)
-			return v
+			sum += v
 		}
 	}
-	return 0
+	return sum
 }
+
+func mkdir(path string) error { return os.MkdirAll(path, 0o700) }

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What is posted while the server is away, and at a lower rate while the spool
+// is drained: small posts of several clients, as an agent gets them.
+const (
+	drainClients   = 20
+	drainTabs      = 500 // of each client
+	drainPostTabs  = 20
+	drainPerTab    = 5
+	drainEvents    = drainPostTabs * drainPerTab
+	drainLive      = 500.0 // posts a second during the drain
+	drainGoal      = 60.0
+	drainPatience  = 10 * time.Minute
+	drainBodies    = 400
+	drainFillConns = 16
+)
+
+// drain measures how long an agent takes to forward a large spool once its
+// server is back, while it takes new events.
+func drain(ctx context.Context, s *setup) ([]Figure, error) {
+	var d drains
+	for round := range s.rounds {
+		sub := *s
+		sub.dir = fmt.Sprintf("%s/%d", s.dir, round)
+		if err := measureDrain(ctx, &sub, &d); err != nil {
+			return nil, err
+		}
+	}
+	return d.figures(), nil
+}
+
+type drains struct {
+	seconds, first, agentCPU, serverCPU, agentRSS, batches []float64
+
+	events, records, mib, sealed, live []float64
+}
+
+func measureDrain(ctx context.Context, s *setup, d *drains) error {
+	r, err := newDrainRun(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		r.agent.Kill()
+		r.server.Kill()
+	}()
+	r.server.Kill()
+	if err := r.fill(ctx); err != nil {
+		return err
+	}
+	return r.drain(ctx, d)
+}
+
+type drainRun struct {
+	*setup
+	agent, server *Process
+	requests      [][]byte
+	posted        int64 // posts acknowledged
+}
+
+func newDrainRun(ctx context.Context, s *setup) (*drainRun, error) {
+	if err := mkdir(s.dir); err != nil {
+		return nil, err
+	}
+	r := &drainRun{setup: s, requests: drainRequests()}
+	var err error
+	if r.server, err = start(ctx, s, "server", "--data", s.dir+"/data"); err != nil {
+		return nil, err
+	}
+	r.agent, err = start(ctx, s, "agent", "--spool", s.dir+"/spool", "--servers", r.server.URL, "--spool-quota", "64GiB")
+	if err != nil {
+		r.server.Kill()
+		return nil, err
+	}
+	return r, nil
+}
+
+func drainRequests() [][]byte {
+	requests := make([][]byte, drainBodies)
+	for i := range requests {
+		tabs := make([]int, drainPostTabs)
+		for t := range tabs {
+			tabs[t] = (i/drainClients*drainPostTabs + t) % drainTabs
+		}
+		requests[i] = postRequest(mixedBody(clientName(i%drainClients), tabs, drainPerTab, 0, time.Second))
+	}
+	return requests
+}
+
+func (r *drainRun) sender(connections int, rate float64) *sender {
+	return &sender{addr: r.agent.Addr, connections: connections, rate: rate,
+		request: func(c, n int) []byte { return r.requests[(c*37+n)%len(r.requests)] }}
+}
+
+// fill posts until the spool is as large as it shall be.
+func (r *drainRun) fill(ctx context.Context) error {
+	load := r.sender(drainFillConns, 0)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- load.run(running) }()
+	for r.agent.Metric("taba_spool_bytes") < float64(r.spoolMiB<<20) {
+		select {
+		case err := <-done:
+			return errors.Join(err, errors.New("the load ended early"))
+		default:
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	stop()
+	err := <-done
+	r.posted = load.posted.Load()
+	return err
+}
+
+// drain starts the server again and waits until it has all that the spool
+// held: what is older is forwarded before what is newer.
+func (r *drainRun) drain(ctx context.Context, d *drains) error {
+	held := float64(r.posted * drainEvents)
+	d.events = append(d.events, r.agent.Metric("taba_agent_backlog_events")/1e6)
+	d.records = append(d.records, r.agent.Metric("taba_agent_backlog_records"))
+	d.mib = append(d.mib, r.agent.Metric("taba_spool_bytes")/(1<<20))
+	d.sealed = append(d.sealed, r.agent.Metric("taba_agent_in_flight_bytes")/(1<<20))
+	load := r.sender(4, drainLive)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- load.run(running) }()
+
+	agentCPU, sealed := r.agent.CPU(), r.agent.Metric("taba_agent_batches_sealed_total")
+	var err error
+	if r.server, err = launch(r.setup, r.server.Addr, "server", "--data", r.dir+"/data"); err != nil {
+		return err
+	}
+	if err := r.server.waitReady(ctx); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := r.until(ctx, "taba_ingest_parts_total", 1); err != nil {
+		return err
+	}
+	first := time.Since(begin)
+	if err := r.until(ctx, "taba_events_appended_total", held); err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	d.seconds, d.first = append(d.seconds, took.Seconds()), append(d.first, first.Seconds())
+	d.agentCPU = append(d.agentCPU, (r.agent.CPU() - agentCPU).Seconds())
+	d.serverCPU = append(d.serverCPU, r.server.CPU().Seconds())
+	d.agentRSS = append(d.agentRSS, r.agent.Metric("process_resident_memory_peak_bytes")/1e6)
+	d.batches = append(d.batches, r.agent.Metric("taba_agent_batches_sealed_total")-sealed)
+	d.live = append(d.live, float64(load.posted.Load()*drainEvents)/took.Seconds())
+	stop()
+	if err := <-done; err != nil {
+		return err
+	}
+	r.posted += load.posted.Load()
+	return r.complete(ctx)
+}
+
+// until waits until a metric of the server has reached a value.
+func (r *drainRun) until(ctx context.Context, metric string, value float64) error {
+	for end := time.Now().Add(drainPatience); r.server.Metric(metric) < value; {
+		if time.Now().After(end) {
+			return fmt.Errorf("%s did not reach %.0f in %v", metric, value, drainPatience)
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete checks that the server has counted every event, and none twice. A
+// post that was cut off may count or not.
+func (r *drainRun) complete(ctx context.Context) error {
+	want := float64(r.posted * drainEvents)
+	if err := r.until(ctx, "taba_events_appended_total", want); err != nil {
+		return err
+	}
+	for r.agent.Metric("taba_agent_backlog_records") > 0 {
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	unknown := float64((drainFillConns + 4) * drainEvents)
+	if got := r.server.Metric("taba_events_appended_total"); got < want || got > want+unknown {
+		return fmt.Errorf("%.0f events were counted, %.0f were acknowledged", got, want)
+	}
+	return nil
+}
+
+func (d *drains) figures() []Figure {
+	held := fmt.Sprintf("the spool held %s: %s events in %s records, of which sealed %s; posts of %d events of %d clients, %d tabs each; taking %s meanwhile",
+		spread(d.mib, "MiB"), spread(d.events, "million"), spread(d.records, ""), spread(d.sealed, "MiB"),
+		drainEvents, drainClients, drainTabs, spread(d.live, "events/s"))
+	cost := fmt.Sprintf("agent %s, server %s; agent's resident peak %s; %s Batches",
+		spread(d.agentCPU, "s"), spread(d.serverCPU, "s"), spread(d.agentRSS, "MB"), spread(d.batches, ""))
+	return []Figure{
+		{"draining a spool, from the server's being ready", spread(d.seconds, "s"), "at most 60 s", median(d.seconds) <= drainGoal, held},
+		{"the same, until the first part arrives", spread(d.first, "s"), "", true, "CPU: " + cost},
+	}
+}
