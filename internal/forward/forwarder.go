@@ -31,11 +31,14 @@ type Options struct {
 	Transport Transport // required
 	Fold      Folder    // required; used by this Forwarder alone
 	Config    Config
-	// BatchBytes is how much is merged into one Batch before the next is
-	// begun. Default 8 MiB.
+	// BatchBytes is how large a Batch grows before the next is begun. Records
+	// that merge well end one at eight times that: what was read is then sent
+	// and released before more is read. Default 8 MiB.
 	BatchBytes int
 	// BackoffMin and BackoffMax bound how long a failed server is left alone,
-	// unless it says. Default 100 ms, 30 s.
+	// unless it says: the largest is how late an agent may notice that its
+	// server is back, and to be refused a connection costs little. Default 100
+	// ms, 5 s.
 	BackoffMin, BackoffMax time.Duration
 	// Logger is told of reports and failures. Default: nobody.
 	Logger *slog.Logger
@@ -50,7 +53,7 @@ func (o *Options) setDefaults() {
 		o.BackoffMin = 100 * time.Millisecond
 	}
 	if o.BackoffMax == 0 {
-		o.BackoffMax = 30 * time.Second
+		o.BackoffMax = 5 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

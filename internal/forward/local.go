@@ -98,6 +98,9 @@ func (f *Forwarder) seal(a Action) error {
 	return nil
 }
 
+// mergedBytes is how many times BatchBytes of records go into one Batch at most.
+const mergedBytes = 8
+
 // gatherer adds records to the Batch being merged.
 type gatherer struct {
 	f     *Forwarder
@@ -129,7 +132,7 @@ func (g *gatherer) record(r spool.Record) bool {
 	if r.Kind == spool.KindPartials {
 		g.count.Events += spool.EventsOf(r.Payload)
 	}
-	if g.f.o.Fold.Size() >= g.f.o.BatchBytes {
+	if g.f.o.Fold.Size() >= g.f.o.BatchBytes || g.count.Bytes >= mergedBytes*uint64(g.f.o.BatchBytes) {
 		g.cover = r.LSN
 		return false
 	}

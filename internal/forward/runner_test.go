@@ -299,7 +299,7 @@ func TestRefusalsAreVisibleAndNothingIsDropped(t *testing.T) {
 			if !strings.Contains(st.Errors["send"], fmt.Sprintf("status %d: no", code)) || st.Backlog == 0 {
 				t.Errorf("status: %+v", st)
 			}
-			if n := p.count("send"); n < 20 || n > 60 {
+			if n := p.count("send"); n < 100 || n > 300 {
 				t.Errorf("%d attempts in ten minutes", n)
 			}
 			p.mu.Lock()
@@ -454,6 +454,52 @@ func TestLargeBacklogIsCutIntoBatches(t *testing.T) {
 		}
 		if got := f.Status(); got.Spool.Segments > 3 || segments < 10 || got.Counts.Sealed < 20 {
 			t.Errorf("segments %d -> %d, %d Batches", segments, got.Spool.Segments, got.Counts.Sealed)
+		}
+	})
+}
+
+// small is a Folder that merges everything into next to nothing.
+type small struct{ sumFold }
+
+func (s *small) Size() int { return 1 }
+
+// TestRecordsThatMergeWellAreSentInSteps: a large backlog is not read to its
+// end before any of it is sent.
+func TestRecordsThatMergeWellAreSentInSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(true)
+		down := true
+		p.before = func(string, string) error {
+			if down {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+		const batch = 100
+		f, err := Open(vfs.NewMem(), "spool", spool.Options{}, Options{
+			Servers: []string{"a"}, Transport: p, Fold: &small{}, BatchBytes: batch,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendSome(t, f, 1, 2000)
+		time.Sleep(time.Hour) // of the bubble's time
+		synctest.Wait()
+		held := f.Status().BacklogBytes
+		p.mu.Lock()
+		down = false
+		p.mu.Unlock()
+		back := time.Now()
+		mustClose(t, f)
+		if late := time.Since(back); late > 5*time.Second {
+			t.Errorf("the server was back for %v before the spool was empty", late)
+		}
+		if got := p.total(); got != 2000 {
+			t.Errorf("counted %d, want 2000", got)
+		}
+		least := uint64(held / (mergedBytes * batch) / 2)
+		if got := f.Status().Counts.Sealed; least < 10 || got < least {
+			t.Errorf("%d bytes went into %d Batches, want at least %d", held, got, least)
 		}
 	})
 }
