@@ -2,8 +2,11 @@
 
 GO          ?= go
 FUZZTIME    ?= 5m
+KILLS       ?= 1000
 WINDOWS     ?= 1000
-HISTORIES   ?= 1000
+DISKS       ?= 5000
+HISTORIES   ?= 10000
+CHAOS       ?= .
 BENCH       ?= .
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS       ?= 15000
@@ -31,9 +34,9 @@ sim: ## simulate SEEDS (15000) lives of clusters, and find every bug put back
 	$(GO) test -c -o bin/sim.test ./test/sim
 	bin/sim.test -test.v -test.run 'TestLives|TestBugs' -spread -lives $(SEEDS)
 
-chaos: build ## mistreat real processes for long (WINDOWS=1000 HISTORIES=1000)
-	TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_HISTORIES=$(HISTORIES) \
-	  $(GO) test -race -count 1 -timeout 4h -v -run 'Chaos|FullDisk|Linearizable' ./test/e2e
+chaos: build ## mistreat real processes for hours (KILLS, WINDOWS, DISKS, HISTORIES, CHAOS=regexp); Ctrl-C sums up
+	TABA_CHAOS_KILLS=$(KILLS) TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_DISKS=$(DISKS) TABA_CHAOS_HISTORIES=$(HISTORIES) \
+	  $(GO) test -race -count 1 -timeout 24h -v -artifacts -outputdir $(CURDIR)/bin -run '$(CHAOS)' ./test/e2e
 	bin/taba verify --chaos --for 5m
 
 lint: ## check format, vet and staticcheck

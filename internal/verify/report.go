@@ -28,6 +28,13 @@ type Row struct {
 	Duplicates, Missing         uint64
 }
 
+// Keeps reports whether a later answer has all that an earlier one had. Of what
+// is in doubt more may have been counted meanwhile.
+func (w Row) Keeps(earlier Row) bool {
+	return w.Counted-w.DoubtCounted == earlier.Counted-earlier.DoubtCounted && w.DoubtCounted >= earlier.DoubtCounted &&
+		w.Missing == earlier.Missing && w.Duplicates == earlier.Duplicates
+}
+
 // maxFindings is how many events counted wrongly are named.
 const maxFindings = 10
 

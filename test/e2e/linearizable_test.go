@@ -81,6 +81,7 @@ type history struct {
 // TestLinearizable posts to and queries tabs of servers that are killed, and
 // requires of each tab's history that it is linearizable.
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	done := wanted(t, "linearizable histories", "TABA_CHAOS_HISTORIES", 300)
 	for range 2 {
 		t.Run("server", func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"io"
-	"net"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +24,9 @@ var binary string
 func TestMain(m *testing.M) {
 	if path := os.Getenv(wrapped); path != "" {
 		wrap(path) // this process is the wrapper of a taba process
+	}
+	if orders := os.Getenv(ordered); orders != "" {
+		os.Exit(serveOnDisk(orders, os.Args[1:])) // … or a taba process on a disk that fails
 	}
 	os.Exit(buildAndRun(m))
 }
@@ -72,29 +75,32 @@ type process struct {
 	args    []string
 	command func(path string, args ...string) *exec.Cmd
 	cmd     *exec.Cmd
+	ended   chan struct{} // closed when cmd has ended
+	err     error         // how cmd ended; read it after ended is closed
 	log     *os.File
 }
 
-// launch starts `taba args…` on a free port and waits until it is ready.
+// launch starts `taba args…` and waits until it is ready.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
-	return launchAs(t, exec.Command, args...)
+	return launchAs(t, freeHost(), exec.Command, args...)
 }
 
-// launchAs does the same with a command of the caller's making.
-func launchAs(t *testing.T, command func(path string, args ...string) *exec.Cmd, args ...string) *process {
+// launchAs does the same on a given host, with a command of the caller's
+// making.
+func launchAs(t *testing.T, host string, command func(path string, args ...string) *exec.Cmd, args ...string) *process {
 	t.Helper()
-	addr := freeAddr(t)
 	log, err := os.CreateTemp(t.ArtifactDir(), args[0]+"-*.log")
 	if err != nil {
 		t.Fatal(err)
 	}
+	addr := host + ":8300"
 	p := &process{t: t, url: "http://" + addr, args: append(args, "--listen", addr), command: command, log: log}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
-			t.Logf("taba %s:\n%s", strings.Join(p.args, " "), text)
+			t.Logf("taba %s:\n%s", strings.Join(p.args, " "), text[max(0, len(text)-maxLog):])
 		}
 		_ = log.Close()
 	})
@@ -102,14 +108,14 @@ func launchAs(t *testing.T, command func(path string, args ...string) *exec.Cmd,
 	return p
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+// maxLog is how much of a log a failed test shows.
+const maxLog = 16 << 10
+
+// freeHost is an address of loopback that is nobody else's, and stays so while
+// the process that listens there is down. A free port of 127.0.0.1 may meanwhile
+// be given to a connection.
+func freeHost() string {
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250), 1+rand.IntN(250))
 }
 
 func launchServer(t *testing.T, dir string) *process {
@@ -126,7 +132,14 @@ func launchAgent(t *testing.T, dir string, servers ...*process) *process {
 	return launch(t, "agent", "--spool", filepath.Join(dir, "spool"), "--servers", strings.Join(urls, ","))
 }
 
+// start starts the process and waits until it is ready.
 func (p *process) start() {
+	p.t.Helper()
+	p.spawn()
+	p.ready()
+}
+
+func (p *process) spawn() {
 	p.t.Helper()
 	p.cmd = p.command(binary, p.args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -135,28 +148,52 @@ func (p *process) start() {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	p.ended = ended
+	go func(cmd *exec.Cmd) {
+		defer close(ended)
+		p.err = cmd.Wait()
+	}(p.cmd)
+}
+
+func (p *process) ready() {
+	p.t.Helper()
 	eventually(p.t, "ready: "+p.url, func() bool {
-		status, _ := p.get("/readyz", "")
-		return status == http.StatusOK
+		if p.hasEnded() {
+			p.t.Fatalf("taba %s ended by itself: %v", p.args[0], p.err)
+		}
+		return p.isReady()
 	})
+}
+
+func (p *process) isReady() bool {
+	status, _ := p.get("/readyz", "")
+	return status == http.StatusOK
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // kill ends the process as kill -9 does: nothing is flushed.
 func (p *process) kill() {
-	if p.cmd != nil && p.cmd.ProcessState == nil {
+	if p.ended != nil {
 		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
+		<-p.ended
 	}
 }
 
 // terminate asks the process to drain and checks that it ends with exit 0.
 func (p *process) terminate() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Errorf("after SIGTERM: %v", err)
+	p.signal(syscall.SIGTERM)
+	if <-p.ended; p.err != nil {
+		p.t.Errorf("after SIGTERM: %v", p.err)
 	}
 }
 
@@ -164,6 +201,17 @@ func (p *process) restart() {
 	p.t.Helper()
 	p.kill()
 	p.start()
+}
+
+// freeze stops the process where it is; thaw lets it go on.
+func (p *process) freeze() { p.signal(syscall.SIGSTOP) }
+func (p *process) thaw()   { p.signal(syscall.SIGCONT) }
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // do sends a request; a status of 0 means that there was no answer.
@@ -213,7 +261,7 @@ func (p *process) mustPost(path string, header http.Header, body []byte) {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		if ok() {
