@@ -177,5 +177,3 @@ func (p *Process) Metric(name string) float64 {
 	}
 	return sum
 }
-
-func mkdir(path string) error { return os.MkdirAll(path, 0o700) }
