@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/tabaproject/taba/internal/disktest"
 )
 
 // injector calls f before every operation that writes.
@@ -303,4 +305,53 @@ func TestQuarantineIsCountedAfterAFailure(t *testing.T) {
 	if got := l.Stats().QuarantineBytes; first == 0 || got != first {
 		t.Errorf("%d bytes in quarantine after a failure, then %d", first, got)
 	}
+}
+
+// What a looser policy acknowledged is handed out also while the disk does not
+// take it.
+func TestScanOfWhatIsInMemoryOnly(t *testing.T) {
+	broken := false
+	inj := &injector{f: func(_ int, op errorfs.Op) error {
+		if broken {
+			return syscall.EIO
+		}
+		return nil
+	}}
+	l, _ := open(t, errorfs.Wrap(vfs.NewMem(), inj), Options{Sync: Never})
+	appendAll(t, l, "a", "b")
+	broken = true
+	if err := l.Append([]byte("c"), 1); !errors.Is(err, ErrFailed) {
+		t.Fatalf("append to a broken disk: %v", err)
+	}
+	equal(t, "scan", bodies(scanAll(t, l, 1, 9)), "a b")
+	equal(t, "scan of one", bodies(scanAll(t, l, 2, 2)), "b")
+	broken = false
+	appendAll(t, l, "d")
+	equal(t, "scan later", bodies(scanAll(t, l, 1, 9)), "a b d")
+	closeLog(t, l)
+}
+
+// A directory whose making failed half-way is made durable by the next attempt.
+func TestDirectoryIsDurableAfterAFailure(t *testing.T) {
+	disk := disktest.New(1)
+	disk.Strike(func(op errorfs.Op) *disktest.Fault {
+		if disktest.What(op) == "sync directory" {
+			return &disktest.Fault{Err: syscall.EIO}
+		}
+		return nil
+	})
+	if _, err := Open(disk, "a/b/spool", Options{}, &replayed{}); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("open: %v", err)
+	}
+	disk.Strike(nil)
+	l, err := Open(disk, "a/b/spool", Options{}, &replayed{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, l, "a")
+	var r replayed
+	if _, err := Open(disk.After(), "a/b/spool", Options{}, &r); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "bodies after a power loss", bodies(r.records), "a")
 }

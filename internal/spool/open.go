@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -41,44 +42,76 @@ func Open(fs vfs.FS, dir string, o Options, into Replayer) (*Log, error) {
 
 // own makes the directory and takes its lock.
 func (l *Log) own() error {
-	parents := l.missingParents()
-	if err := l.fs.MkdirAll(l.path(quarantineDir), 0o700); err != nil {
-		return fmt.Errorf("make spool directory: %w", err)
-	}
-	for _, dir := range parents {
-		if err := l.syncDir(dir); err != nil {
-			return err
-		}
+	if err := l.make(); err != nil {
+		return err
 	}
 	var err error
 	l.lock, err = l.fs.Lock(l.path(lockName))
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrLocked, l.path(lockName), err)
+		return lockError(l.path(lockName), err)
 	}
 	if l.name, err = l.fs.OpenDir(l.dir); err == nil {
 		err = l.name.Sync()
 	}
-	if err == nil && len(parents) > 0 {
-		err = restrict(l.name, 0o700)
-	}
 	if err != nil {
+		if l.name != nil {
+			l.name.Close()
+		}
 		l.lock.Close()
 		return fmt.Errorf("open spool directory %s: %w", l.dir, err)
 	}
 	return nil
 }
 
-// missingParents returns the directories in which a name will be made.
-func (l *Log) missingParents() (parents []string) {
-	for dir := l.dir; ; {
-		_, err := l.fs.Stat(dir)
-		parent := l.fs.PathDir(dir)
-		if !oserror.IsNotExist(err) || parent == dir {
-			return parents
-		}
-		parents = append(parents, parent)
-		dir = parent
+// make makes the directory, and itself sure that no power loss takes it away.
+// The one for the quarantine is made last: once it is there the others are
+// durable. Without it nobody knows how far an earlier attempt came.
+func (l *Log) make() error {
+	_, err := l.fs.Stat(l.path(quarantineDir))
+	if err == nil {
+		return nil
 	}
+	if !oserror.IsNotExist(err) {
+		return fmt.Errorf("look for the spool directory: %w", err)
+	}
+	if err := l.fs.MkdirAll(l.dir, 0o700); err != nil {
+		return fmt.Errorf("make spool directory: %w", err)
+	}
+	for dir := l.dir; l.fs.PathDir(dir) != dir; {
+		dir = l.fs.PathDir(dir)
+		if err := l.syncDir(dir); err != nil && !errors.Is(err, os.ErrPermission) { // nobody makes a name in such a one
+			return err
+		}
+	}
+	if err := l.restrictDir(); err != nil {
+		return err
+	}
+	if err := l.fs.MkdirAll(l.path(quarantineDir), 0o700); err != nil {
+		return fmt.Errorf("make quarantine directory: %w", err)
+	}
+	return nil
+}
+
+// restrictDir makes the directory its owner's only, whatever the umask was.
+func (l *Log) restrictDir() error {
+	d, err := l.fs.OpenDir(l.dir)
+	if err != nil {
+		return fmt.Errorf("open spool directory %s: %w", l.dir, err)
+	}
+	defer d.Close()
+	if err := restrict(d, 0o700); err != nil {
+		return fmt.Errorf("restrict spool directory %s: %w", l.dir, err)
+	}
+	return nil
+}
+
+// lockError tells another owner from a disk that fails.
+func lockError(name string, err error) error {
+	path := (*os.PathError)(nil)
+	if errors.As(err, &path) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("lock %s: %w", name, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrLocked, name, err)
 }
 
 func (l *Log) syncDir(dir string) error {
@@ -159,7 +192,11 @@ func (l *Log) list() error {
 		return fmt.Errorf("list quarantine: %w", err)
 	}
 	for _, name := range names {
-		if info, err := l.fs.Stat(l.fs.PathJoin(l.path(quarantineDir), name)); err == nil {
+		info, err := l.fs.Stat(l.fs.PathJoin(l.path(quarantineDir), name))
+		if err != nil && !oserror.IsNotExist(err) {
+			return fmt.Errorf("quarantine: %w", err)
+		}
+		if err == nil {
 			l.stats.QuarantineBytes += info.Size()
 		}
 	}

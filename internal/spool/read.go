@@ -16,16 +16,19 @@ func (l *Log) Scan(from, to uint64, visit func(Record) bool) error {
 	l.mu.Lock()
 	next := l.next
 	var todo []segment
+	onDisk := uint64(0) // what is before is in segments
 	for _, s := range l.segments {
 		end := s.end
 		if s == l.segments[len(l.segments)-1] && l.file != nil {
 			end = next
 		}
-		if end > from && s.first <= to {
+		onDisk = max(onDisk, end)
+		if end > max(from, s.first) && s.first <= to {
 			todo = append(todo, *s)
 			todo[len(todo)-1].end = end
 		}
 	}
+	rest := l.unwritten(max(from, onDisk), to)
 	l.mu.Unlock()
 	for i := range todo {
 		more, err := l.scanSegment(&todo[i], from, to, visit)
@@ -33,10 +36,26 @@ func (l *Log) Scan(from, to uint64, visit func(Record) bool) error {
 			return fmt.Errorf("read segment %s: %w", todo[i].name(), err)
 		}
 		if !more {
+			return nil
+		}
+	}
+	for _, r := range rest {
+		if !visit(r) {
 			break
 		}
 	}
 	return nil
+}
+
+// unwritten returns the records that are in memory only, because the segment
+// that held them was abandoned and the disk has not taken them again yet.
+func (l *Log) unwritten(from, to uint64) (recs []Record) {
+	for _, r := range l.unsynced {
+		if r.LSN >= from && r.LSN <= to && r.Kind != kindVoid {
+			recs = append(recs, r)
+		}
+	}
+	return recs
 }
 
 func (l *Log) scanSegment(seg *segment, from, to uint64, visit func(Record) bool) (more bool, err error) {
