@@ -49,7 +49,7 @@ type restarts struct {
 }
 
 // trials are the restarts under one condition.
-type trials struct{ seconds, rss, peak, read, tail, rate []float64 }
+type trials struct{ seconds, cpu, rss, peak, read, tail, rate []float64 }
 
 // fill makes the States: one body for each client.
 func (r *restarts) fill() error {
@@ -171,6 +171,7 @@ func (r *restarts) cycle(ctx context.Context, t *trials, tail float64, tab strin
 		}
 	}
 	t.seconds = append(t.seconds, time.Since(begin).Seconds())
+	t.cpu = append(t.cpu, r.server.CPU().Seconds())
 	t.rss = append(t.rss, r.server.RSS())
 	t.read = append(t.read, r.server.Read()/1e6)
 	t.tail = append(t.tail, tail/1e6)
@@ -197,7 +198,7 @@ func (r *restarts) figures() []Figure {
 	row := func(name string, t trials, remark string) []Figure {
 		return []Figure{
 			{"first /tabs?name= after kill -9, " + name, spread(t.seconds, "s"), "at most 10 s", median(t.seconds) <= 10, states + "; from the start of the process; " + remark},
-			{"the same, resident then", spread(t.rss, "MB"), "", true, "bytes read by then: " + spread(t.read, "MB")},
+			{"the same, resident then", spread(t.rss, "MB"), "", true, "by then it has used " + spread(t.cpu, "s") + " of CPU and read " + spread(t.read, "MB")},
 		}
 	}
 	busy := fmt.Sprintf("log not yet compacted: %s; killed while %s were taken, resident peak %s",
