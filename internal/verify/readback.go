@@ -39,7 +39,7 @@ func (s *Session) ReadBack(ctx context.Context) (*Report, error) {
 		}
 	}
 	// The time is up: what is there now is the result.
-	final, stop := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout)
+	final, stop := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Settle)
 	defer stop()
 	r, err := s.report(final)
 	if err == nil {

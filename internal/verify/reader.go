@@ -14,6 +14,13 @@ import (
 // the processor to what is read.
 const between = 2 * time.Millisecond
 
+// A reader stays with a few tabs for a while. A server that was just started
+// reads a tab from disk, with all its clients, when it is first asked for it.
+const (
+	few   = 4
+	while = 2 * time.Second
+)
+
 // reader reads single cells while they are being written to.
 type reader struct {
 	session *Session
@@ -27,11 +34,12 @@ type reader struct {
 // run reads until ctx ends. Reads that get no answer count for nothing: what
 // is proven is what answers say.
 func (r *reader) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for begun := time.Now(); ctx.Err() == nil; {
 		w := r.session.writers[rand.IntN(len(r.session.writers))]
 		page := w.pages() - 1 - min(rand.IntN(8), rand.IntN(8)) // new ones more often than old ones
 		next := between
-		if page < 0 || !r.read(ctx, w, page, rand.IntN(len(w.tabs))) {
+		slot := few*int(time.Since(begun)/while) + rand.IntN(few)
+		if page < 0 || !r.read(ctx, w, page, slot%len(w.tabs)) {
 			next = pause
 		}
 		wait(ctx, next)
