@@ -31,6 +31,21 @@ func (m *Machine) Failed(attempt uint64, pause, now time.Duration) {
 	m.request = nil
 }
 
+// TooLarge tells that a server refused a request for its size. It reports
+// whether the next will be smaller: a part is sealed and keeps its size.
+func (m *Machine) TooLarge(attempt uint64, now time.Duration) bool {
+	if m.request == nil || m.request.Attempt != attempt || len(m.request.Parts) < 2 {
+		return false
+	}
+	size := 0
+	for _, p := range m.request.Parts {
+		size += p.ref.bytes
+	}
+	m.narrow = size / 2
+	m.Failed(attempt, 0, now)
+	return true
+}
+
 // Postponed tells that a request could not be made yet.
 func (m *Machine) Postponed(attempt uint64, pause, now time.Duration) {
 	if m.request != nil && m.request.Attempt == attempt {

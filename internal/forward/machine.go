@@ -59,6 +59,7 @@ type Machine struct {
 
 	writes  []Write
 	request *Action // in flight
+	narrow  int     // bytes of the parts of one request, if a server took no more; 0: unknown
 	attempt uint64
 	epochs  map[int]store.Epoch
 	pause   [kinds]time.Duration // no action of the kind before this time

@@ -101,14 +101,17 @@ func (m *Machine) nextSend(now time.Duration) (Action, bool) {
 // collect returns the unacknowledged parts of s, in order, up to a request's
 // worth.
 func (m *Machine) collect(s *source) (parts []*Part) {
-	size := 0
+	size, limit := 0, m.c.RequestBytes
+	if m.narrow > 0 {
+		limit = min(limit, m.narrow)
+	}
 	for _, b := range s.batches[s.from:] {
 		for i := range b.parts {
 			p := &b.parts[i]
 			if p.acked {
 				continue
 			}
-			if size += p.bytes; len(parts) > 0 && size > m.c.RequestBytes {
+			if size += p.bytes; len(parts) > 0 && size > limit {
 				return parts
 			}
 			parts = append(parts, &Part{LSN: b.lsn, ref: p, Part: store.Part{

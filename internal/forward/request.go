@@ -160,6 +160,9 @@ func (f *Forwarder) refused(ans answer, err error, now time.Duration) {
 			f.m.Gone(ans.a.Attempt)
 			return
 		}
+		if status.Code == http.StatusRequestEntityTooLarge && f.m.TooLarge(ans.a.Attempt, now) {
+			return // the server works; its limit is learned, not waited for
+		}
 	}
 	f.picker.failed(ans.server, asked, now)
 	f.m.Failed(ans.a.Attempt, 0, now) // another server may be tried at once

@@ -24,6 +24,7 @@ type pipe struct {
 	// before is called with each request; an error is its outcome.
 	before func(server, what string) error
 	calls  []string
+	most   int // parts of a request; 0: any number
 }
 
 func (p *pipe) enter(server, what string) (func(), error) {
@@ -71,6 +72,9 @@ func (p *pipe) Send(_ context.Context, server string, b *wire.Batch) (reply wire
 		return reply, err
 	}
 	defer leave()
+	if p.most > 0 && len(b.Parts) > p.most {
+		return reply, &StatusError{Code: 413, Message: "too large"}
+	}
 	return wire.BatchReply{Results: p.shelf.append(b, func(int) bool { return false })}, nil
 }
 
@@ -454,6 +458,28 @@ func TestLargeBacklogIsCutIntoBatches(t *testing.T) {
 		}
 		if got := f.Status(); got.Spool.Segments > 3 || segments < 10 || got.Counts.Sealed < 20 {
 			t.Errorf("segments %d -> %d, %d Batches", segments, got.Spool.Segments, got.Counts.Sealed)
+		}
+	})
+}
+
+// TestLargeRequestsAreMadeSmaller: a server that takes one part at a time gets
+// one part at a time, at once.
+func TestLargeRequestsAreMadeSmaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(true)
+		p.most = 1
+		start := time.Now()
+		f := openForwarder(t, vfs.NewMem(), p)
+		appendSome(t, f, 1, 100)
+		mustClose(t, f)
+		if got := p.total(); got != 100 {
+			t.Errorf("counted %d, want 100", got)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if err := f.Status().LastError; err != "" {
+			t.Errorf("error: %s", err)
 		}
 	})
 }
