@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/tabaproject/taba/internal/commit"
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/forward"
@@ -21,14 +19,20 @@ type agent struct {
 	w      *World
 	name   string
 	disk   *disk
-	life   int // of the process; replies to earlier ones go nowhere
+	life   int // of the process
 	step   *forward.Stepper
 	commit *commit.Agent
-	via    courier
-	own    []uint32   // events acknowledged on this disk
-	backup *vfs.MemFS // an earlier state of the disk
-	saved  int        // len(own) at that time
+	courier
+	met    bool     // it has sent something under an id, which is on its disk
+	own    []uint32 // events acknowledged on this disk
+	tried  []uint32 // events that may be on it
+	backup *backup
 }
+
+func (a *agent) title() string { return a.name }
+func (a *agent) era() int      { return a.life }
+
+func (a *agent) hear(q *forward.Request, r *forward.Reply) { a.step.Answer(q, *r) }
 
 func (w *World) startAgent(name string, on *machine) *agent {
 	a := &agent{w: w, name: name}
@@ -45,13 +49,13 @@ func (a *agent) start(on *machine) {
 		w.tally[nDiskErrors] += a.disk.failures()
 	}
 	a.disk = newDisk(on, w.rng)
-	a.via = w.courier(a)
+	a.courier = w.courier(a)
 	w.bug.onDisk(a.disk, true)
 	var err error
-	a.step, err = forward.OpenStepper(a.disk, "spool", spool.Options{SegmentBytes: 3000}, forward.Options{
+	a.step, err = forward.OpenStepper(a.disk, "spool", spool.Options{SegmentBytes: 3000, QuotaBytes: w.mix.Quota}, forward.Options{
 		Servers: []string{"server 0", "server 1"}, Fold: fold.New(registry), BatchBytes: 2000,
 		BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second,
-		Config: forward.Config{Retain: w.retain},
+		Config: forward.Config{Retain: w.retain, RetainBytes: w.mix.RetainBytes},
 	}, func() time.Duration { return w.now })
 	if err != nil {
 		w.fail(fmt.Errorf("%s cannot open its spool: %w", a.name, err))
@@ -68,6 +72,7 @@ func (a *agent) start(on *machine) {
 func (a *agent) post() {
 	acc, list := a.w.events(a.name)
 	err := a.commit.Commit(context.Background(), acc)
+	a.tried = append(a.tried, list...)
 	a.w.say("%s is posted events %v: %s", a.name, list, outcome(err))
 	if err == nil {
 		a.w.book.each(list, func(f *fate) { f.a1 = true })
@@ -88,6 +93,7 @@ func (a *agent) work() (worked bool) {
 	if q == nil {
 		return worked
 	}
+	a.met = a.met || q.Send != nil
 	a.w.say("%s sends %v to %s", a.name, inWords{q}, q.Server)
 	a.w.net = append(a.w.net, &parcel{from: a, life: a.life, q: q})
 	return true
@@ -102,23 +108,6 @@ func (a *agent) rise() bool {
 	a.w.say("%s %s and starts again", a.name, a.w.stopped(a.disk.power))
 	a.start(on)
 	return true
-}
-
-func (a *agent) keepBackup() {
-	a.w.say("the disk of %s is backed up", a.name)
-	a.backup, a.saved = copyOf(a.disk.mem), len(a.own)
-}
-
-// restore brings the backup back. What was acknowledged since is lost with the
-// disk, unless it was sent.
-func (a *agent) restore() {
-	a.w.say("the backup of the disk of %s is restored", a.name)
-	a.w.count(nCopies)
-	a.w.book.each(a.own[a.saved:], func(f *fate) { f.excused = true })
-	a.own = a.own[:a.saved]
-	mem := a.backup
-	a.backup = nil
-	a.start(newMachine(mem))
 }
 
 // quarantined notes which events are in quarantine.
@@ -150,12 +139,29 @@ func (w *World) told(q *forward.Request, r *forward.Reply) {
 		return
 	}
 	for i, res := range r.Send.Results {
-		if res.Err == nil && (res.Verdict == store.Applied || res.Verdict == store.Duplicate) && i < len(q.Send.Parts) {
-			p := &q.Send.Parts[i]
-			if res.Head == (store.Head{Seq: p.Seq, Chain: p.Chain}) {
-				w.book.each(idsIn(p.Body), func(f *fate) { f.a2 = true })
-			}
+		if res.Err != nil || i >= len(q.Send.Parts) {
+			continue
 		}
+		p := &q.Send.Parts[i]
+		applied := (res.Verdict == store.Applied || res.Verdict == store.Duplicate) && res.Head == (store.Head{Seq: p.Seq, Chain: p.Chain})
+		w.book.each(idsIn(p.Body), func(f *fate) {
+			f.told = f.told || res.Head.Seq >= p.Seq
+			f.a2 = f.a2 || applied && w.book.strict
+		})
+	}
+}
+
+// excuseTold excuses what senders were told is applied, or are about to be
+// told: they need not hold it any more.
+func (w *World) excuseTold() {
+	for _, p := range w.net {
+		if p.reply != nil {
+			w.told(p.q, p.reply)
+		}
+	}
+	for i := range w.book.fates {
+		f := &w.book.fates[i]
+		f.excused = f.excused || f.told
 	}
 }
 

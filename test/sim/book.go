@@ -10,10 +10,12 @@ import (
 type fate struct {
 	tab     string
 	a1, a2  bool // acknowledged
+	told    bool // to an agent that it is applied
 	seen    bool // by a read that must not be taken back
 	excused bool // may be missing: deleted, or lost with a disk, outside the promise
 	gone    bool // must be missing: acknowledged, then deleted
 	held    bool // in the quarantine of an agent
+	copies  int  // of disks it was on that had no id yet, which nobody can tell apart
 }
 
 // Book keeps what was attempted and acknowledged and compares it with what is
@@ -79,11 +81,11 @@ func (b *Book) check(a answer, rest bool) error {
 
 func (f *fate) fits(count int, strict, rest bool) error {
 	switch {
-	case count > 1:
+	case count > 1+f.copies:
 		return fmt.Errorf("is counted %d times", count)
-	case count == 1 && f.gone:
+	case count > f.copies && f.gone:
 		return fmt.Errorf("was deleted and is back")
-	case count == 1 || f.excused:
+	case count >= 1 || f.excused:
 		return nil
 	case strict && f.seen:
 		return fmt.Errorf("was in an earlier answer and is missing")

@@ -68,8 +68,11 @@ func unsafe(m *Mix) {
 // Bugs are the mistakes that the simulator must find.
 var Bugs = []Bug{
 	{
-		Name:  "the watermark is the highest number seen",
-		Mix:   base("stale replicas").with(failovers),
+		Name: "the watermark is the highest number seen",
+		Mix: base("several Batches in flight").with(func(m *Mix) {
+			m.Agents, m.Clients, m.Client, m.Agent, m.Post, m.Direct = 1, 2, 90, 20, 10, false
+			m.Lose, m.Late, m.Repeat = 10, 50, 5
+		}),
 		store: func(_ *World, st store.Store) store.Store { return &loose{Store: st, claims: claims{}} },
 	},
 	{
@@ -104,7 +107,12 @@ var Bugs = []Bug{
 	{
 		Name:    "reads show commits that are not synced",
 		Mix:     base("readers of slow replicas").with(unsafe).with(func(m *Mix) { m.Read = 12 }),
-		cluster: func(c *Cluster) { c.unfenced = func(w waiter) bool { return w == waitRead } },
+		cluster: func(c *Cluster) { c.unfenced = func(_ *Cluster, w waiter) bool { return w == waitRead } },
+	},
+	{
+		Name:    "a primary that was taken over from answers reads",
+		Mix:     base("readers of two primaries").with(func(m *Mix) { m.Failover, m.Split, m.Read = 4, 80, 12 }),
+		cluster: func(c *Cluster) { c.unfenced = func(c *Cluster, w waiter) bool { return w == waitRead && c.alone } },
 	},
 	{
 		Name: "records are acknowledged before the fsync",
@@ -114,7 +122,7 @@ var Bugs = []Bug{
 	{
 		Name:    "the store commits without sync",
 		Mix:     base("slow replicas").with(unsafe),
-		cluster: func(c *Cluster) { c.unfenced = func(w waiter) bool { return w != waitRead } },
+		cluster: func(c *Cluster) { c.unfenced = func(_ *Cluster, w waiter) bool { return w != waitRead } },
 	},
 	{
 		Name: "Pebble commits with NoSync",
@@ -129,7 +137,7 @@ var Bugs = []Bug{
 			m.Agents, m.VBuckets, m.Direct, m.Read, m.Compact = 1, 1, false, 0, 0
 			m.Post, m.Failover, m.Repeat = 12, 12, 10
 		}),
-		cluster: func(c *Cluster) { c.unfenced = func(w waiter) bool { return w == waitDuplicate } },
+		cluster: func(c *Cluster) { c.unfenced = func(_ *Cluster, w waiter) bool { return w == waitDuplicate } },
 	},
 	{
 		Name: "compaction compares offsets alone",

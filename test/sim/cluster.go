@@ -20,14 +20,15 @@ type Cluster struct {
 
 	meta    store.Meta
 	mem     *store.Mem
-	epoch   store.Epoch
+	epochs  []store.Epoch // of each vbucket's shard
 	history []change
 	safe    int
 	wait    bool // acknowledgements wait until what they rest on is safe
 	stuck   bool // such a wait fails, for the operation at hand
+	alone   bool // a replica took over; this one does not know yet
 
-	mu       sync.Mutex          // a View reads its vbuckets side by side
-	unfenced func(w waiter) bool // a bug: who does not wait
+	mu       sync.Mutex                      // a View reads its vbuckets side by side
+	unfenced func(c *Cluster, w waiter) bool // a bug: who does not wait
 }
 
 // waiter is who waits for the replicas.
@@ -54,7 +55,10 @@ func newMem(vbuckets int) *store.Mem {
 }
 
 func newCluster(vbuckets int, wait bool) *Cluster {
-	c := &Cluster{mem: newMem(vbuckets), wait: wait, epoch: store.Epoch{1}}
+	c := &Cluster{mem: newMem(vbuckets), wait: wait}
+	for range vbuckets {
+		c.epochs = append(c.epochs, store.Epoch{1})
+	}
 	c.meta = store.Meta{
 		ID: [16]byte{7}, Created: birthday, Format: 1,
 		Partition: store.Partition{Version: 1, VBuckets: vbuckets, Key: 7},
@@ -74,9 +78,9 @@ func (c *Cluster) change(compaction bool, do func(*store.Mem)) {
 // fence makes everything safe.
 func (c *Cluster) fence(w waiter) error {
 	switch {
-	case !c.wait || c.unfenced != nil && c.unfenced(w):
+	case !c.wait || c.unfenced != nil && c.unfenced(c, w):
 		return nil
-	case c.safe < len(c.history) && c.stuck:
+	case c.safe < len(c.history) && c.stuck || c.alone:
 		return errFence
 	}
 	c.safe = len(c.history)
@@ -100,7 +104,9 @@ func (c *Cluster) failover(n int) {
 	c.Store = c.mem
 	c.history = slices.Clip(c.history[:n])
 	c.safe = min(c.safe, n)
-	c.epoch[15]++
+	for vb := range c.epochs {
+		c.epochs[vb][15]++
+	}
 }
 
 // Append implements store.Store.
@@ -127,7 +133,7 @@ func (c *Cluster) Append(_ context.Context, parts []store.Part) ([]store.PartRes
 		return nil, err
 	}
 	for i := range results {
-		results[i].Epoch = c.epoch
+		results[i].Epoch = c.epochs[parts[i].VB]
 		if c.wait {
 			results[i].Stable = results[i].Head.Seq
 		}
@@ -156,7 +162,7 @@ func (c *Cluster) Close(ctx context.Context, id store.SourceID, t store.Token) (
 		}
 	})
 	for i := range closed.Heads {
-		closed.Heads[i].Epoch = c.epoch
+		closed.Heads[i].Epoch = c.epochs[closed.Heads[i].VB]
 	}
 	return closed, c.fence(waitOther)
 }
@@ -165,7 +171,7 @@ func (c *Cluster) Close(ctx context.Context, id store.SourceID, t store.Token) (
 func (c *Cluster) Heads(ctx context.Context, id store.SourceID) ([]store.SourceHead, error) {
 	heads, err := c.mem.Heads(ctx, id)
 	for i := range heads {
-		heads[i].Epoch = c.epoch
+		heads[i].Epoch = c.epochs[heads[i].VB]
 	}
 	return heads, err
 }
@@ -224,6 +230,6 @@ func (c *Cluster) Load(ctx context.Context, vb int, r store.LoadRequest) (*store
 	if err != nil {
 		return nil, err
 	}
-	l.Epoch = c.epoch
+	l.Epoch = c.epochs[vb]
 	return l, c.fence(waitRead)
 }

@@ -42,6 +42,7 @@ type disk struct {
 
 	pebble bool // of a store
 	fault  int  // in a thousand write operations fails
+	full   bool // nothing can be added
 	errors int  // how many did
 	stopIn int  // write operations until the process stops; 0: it does not
 	power  bool
@@ -77,6 +78,10 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 			d.halt()
 			return errOff
 		}
+	}
+	if d.full && (op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpCreate) {
+		d.errors++
+		return syscall.ENOSPC
 	}
 	if d.fault == 0 {
 		return nil
@@ -134,7 +139,7 @@ func (d *disk) fail(fault int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fault = fault; fault == 0 {
-		d.stopIn = 0
+		d.stopIn, d.full = 0, false
 	}
 }
 

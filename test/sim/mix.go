@@ -18,6 +18,10 @@ type Mix struct {
 	KillAgent, CutAgent                                  int // kill -9; power loss
 	KillServer, CutServer                                int // the latter of Pebble's disk
 	Clone, Restore                                       int // of spools
+	RestoreStore                                         int // Pebble's directory, from a copy
+	Client                                               int // a client without a spool does something
+	Move                                                 int // a vbucket goes to another shard
+	Fill                                                 int // an agent's disk is full, or has room again
 	GC, Jump, Leap                                       int // forget; store clock jumps; days pass
 	Delete, Prune                                        int
 
@@ -28,8 +32,21 @@ type Mix struct {
 	Slow               int // a compaction is held up between reading and writing
 	AgentDisk          int // in a thousand: a write fails
 	StoreDisk          int // in a thousand
+	Split              int // a primary that was taken over from goes on for some servers
+	Misfit             int // a Batch meets a server with another partition function
 
-	Quarantine bool // there are faults that bring events there
+	Clients            int   // that speak v2 and have no spool
+	Quota, RetainBytes int64 // of spools; 0: more than is ever needed
+	Early              bool  // spools may be copied before they have an id
+	Quarantine         bool  // there are faults that bring events there
+}
+
+// early is 0 if spools have no id when the faults begin, else 1.
+func (m *Mix) early() int {
+	if m.Early {
+		return 0
+	}
+	return 1
 }
 
 // base is a busy cluster without faults.
@@ -52,14 +69,42 @@ func network(m *Mix) {
 	m.Delete, m.Prune = 1, 1
 }
 
+// pebble puts the real store on a simulated disk.
+func pebble(m *Mix) {
+	network(m)
+	m.Pebble, m.Steps, m.Failover, m.KillServer, m.CutServer, m.Stuck = true, 200, 0, 1, 2, 0
+}
+
 // Mixes are the faults that correct code must stand.
 var Mixes = []Mix{
 	base("calm"),
 	base("network").with(network),
 	base("power").with(func(m *Mix) { network(m); m.CutAgent, m.AgentDisk = 5, 8 }),
+	base("full disks").with(func(m *Mix) { network(m); m.Fill, m.Quota, m.CutAgent, m.AgentDisk = 4, 12_000, 2, 4 }),
 	base("stale replicas, WAIT 0").with(func(m *Mix) { network(m); m.Wait, m.Failover, m.CutAgent = false, 5, 2 }),
+	base("split brain").with(func(m *Mix) { network(m); m.Failover, m.Split, m.Read = 4, 70, 8 }),
+	base("split brain, WAIT 0").with(func(m *Mix) { network(m); m.Wait, m.Failover, m.Split = false, 4, 70 }),
+	base("moving vbuckets").with(func(m *Mix) { network(m); m.Wait, m.Move, m.VBuckets = false, 4, 3 }),
+	base("retention by bytes, WAIT 0").with(func(m *Mix) {
+		network(m)
+		m.Wait, m.Failover, m.RetainBytes, m.Quarantine = false, 4, 600, true
+	}),
+	base("another partition function").with(func(m *Mix) { network(m); m.Misfit, m.KillAgent = 25, 3 }),
+	base("clients without a spool").with(func(m *Mix) {
+		network(m)
+		m.Agents, m.Clients, m.Client, m.GC, m.Leap, m.Jump = 1, 2, 60, 2, 1, 1
+		m.Quarantine = true
+	}),
+	base("clients and stale replicas, WAIT 0").with(func(m *Mix) {
+		network(m)
+		m.Agents, m.Clients, m.Client, m.Wait, m.Failover = 1, 2, 60, false, 4
+	}),
 	base("cloned spools").with(func(m *Mix) { network(m); m.Clone, m.CutAgent, m.Quarantine = 1, 2, true }),
 	base("restored spools").with(func(m *Mix) { network(m); m.Restore, m.Quarantine = 2, true }),
+	base("copies before the first id").with(func(m *Mix) {
+		network(m)
+		m.Early, m.Clone, m.Restore, m.Agent, m.Quarantine = true, 3, 1, 25, true
+	}),
 	base("clones and stale replicas").with(func(m *Mix) {
 		network(m)
 		m.Wait, m.Failover, m.Clone, m.Restore, m.Quarantine = false, 4, 1, 1, true
@@ -69,16 +114,16 @@ var Mixes = []Mix{
 		network(m)
 		m.Agents, m.VBuckets, m.Wait = 3, 3, false
 		m.CutAgent, m.AgentDisk, m.Failover, m.Clone, m.Restore = 3, 4, 3, 1, 1
+		m.Clients, m.Client, m.Split, m.Move, m.Fill, m.Misfit = 1, 10, 50, 1, 1, 3
 		m.GC, m.Jump, m.Quarantine = 3, 2, true
 	}),
-	base("pebble").with(func(m *Mix) {
-		network(m)
-		m.Pebble, m.Steps, m.Failover, m.KillServer, m.CutServer = true, 200, 0, 1, 3
-		m.CutAgent, m.Stuck = 2, 0
-	}),
-	base("pebble, failing disks").with(func(m *Mix) {
-		network(m)
-		m.Pebble, m.Steps, m.Failover, m.KillServer, m.CutServer = true, 200, 0, 1, 1
-		m.CutAgent, m.Stuck, m.AgentDisk, m.StoreDisk = 1, 0, 6, 4
+	base("pebble").with(func(m *Mix) { pebble(m); m.CutServer, m.CutAgent = 3, 2 }),
+	base("pebble, failing disks").with(func(m *Mix) { pebble(m); m.CutServer, m.CutAgent, m.AgentDisk, m.StoreDisk = 1, 1, 6, 4 }),
+	base("pebble from a backup").with(func(m *Mix) { pebble(m); m.RestoreStore, m.Quarantine = 3, true }),
+	base("pebble, everything").with(func(m *Mix) {
+		pebble(m)
+		m.CutAgent, m.AgentDisk, m.StoreDisk, m.Fill, m.Misfit = 1, 3, 2, 1, 3
+		m.Clone, m.Restore, m.RestoreStore, m.Clients, m.Client = 1, 1, 2, 1, 10
+		m.GC, m.Jump, m.Leap, m.Quarantine = 2, 1, 1, true
 	}),
 }

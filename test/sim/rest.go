@@ -44,6 +44,7 @@ func (w *World) calm() {
 	for _, a := range w.agents {
 		a.disk.fail(0)
 	}
+	w.heal(100)
 	if w.disk != nil {
 		w.disk.fail(0)
 	}
@@ -61,6 +62,9 @@ func (w *World) settle() {
 		worked := false
 		for _, a := range w.agents {
 			worked = a.work() || worked
+		}
+		for _, c := range w.clients {
+			worked = c.work() || worked
 		}
 		w.arriveAll(false)
 		if !worked {

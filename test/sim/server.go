@@ -29,6 +29,7 @@ type server struct {
 	view      *view.View
 	compactor *view.Compactor
 	collected time.Duration // when it last collected garbage
+	split     bool          // it does not know who the primary is
 }
 
 func (w *World) startServer(name string) *server {

@@ -17,6 +17,7 @@ const (
 	nKills
 	nPowerCuts
 	nFailovers
+	nSplits
 	nDiskErrors
 	nCopies // spools cloned or restored
 	nCollections
@@ -26,7 +27,7 @@ const (
 // kindNames head the columns of a table.
 var kindNames = [kinds]string{
 	"lives", "steps", "events", "acknowledged", "quarantined", "reads", "compactions", "msgs lost", "repeated", "late",
-	"kills", "power cuts", "failovers", "disk errors", "copies", "collections",
+	"kills", "power cuts", "failovers", "splits", "disk errors", "copies", "collections",
 }
 
 // Tally is how often what happened.

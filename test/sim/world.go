@@ -36,6 +36,8 @@ type World struct {
 	disk    *disk // of Pebble
 	servers []*server
 	agents  []*agent
+	clients []*client
+	backup  *storeBackup
 	net     []*parcel
 	late    []func() // what reaches the store late
 
@@ -45,9 +47,17 @@ type World struct {
 	err     error // the first thing that was wrong
 }
 
+// party is who sends requests.
+type party interface {
+	title() string
+	era() int // of the process; replies to earlier ones go nowhere
+	courier
+	hear(q *forward.Request, r *forward.Reply)
+}
+
 // parcel is a message on the network: a request, or the reply to one.
 type parcel struct {
-	from  *agent
+	from  party
 	life  int
 	q     *forward.Request
 	reply *forward.Reply // nil: it is the request
@@ -128,10 +138,12 @@ func (w *World) begin() {
 	for i := range 2 {
 		w.servers = append(w.servers, w.startServer(fmt.Sprint("server ", i)))
 	}
+	for i := range w.mix.Clients {
+		w.clients = append(w.clients, newClient(w, fmt.Sprint("client ", i)))
+	}
 	for i := range w.mix.Agents {
 		a := w.startAgent(fmt.Sprint("agent ", i), newMachine(vfs.NewCrashableMem()))
-		// A copy of a spool that has no id yet cannot be told from another's.
-		for range 10 {
+		for range 10 * w.mix.early() {
 			a.work()
 			w.arriveAll(true)
 		}
@@ -186,6 +198,10 @@ func (w *World) actions() []action {
 		{m.CutServer, func() { w.disk.stopSoon(true) }},
 		{m.Clone, w.clone},
 		{m.Restore, w.restore},
+		{m.RestoreStore, w.restoreStore},
+		{m.Client, w.anyClient},
+		{m.Move, w.move},
+		{m.Fill, func() { w.anyAgent().fill() }},
 		{m.GC, w.collect},
 		{m.Jump, w.jump},
 		{m.Leap, w.leap},
@@ -211,6 +227,7 @@ func (w *World) act(acts []action) {
 		a.rise()
 	}
 	w.risePebble()
+	w.heal(10)
 }
 
 func (w *World) anyAgent() *agent   { return w.agents[w.rng.IntN(len(w.agents))] }
@@ -289,7 +306,7 @@ func (w *World) arrive(first bool) {
 	}
 	switch {
 	case gone && !p.given:
-		w.say("a message of %s is lost", p.from.name)
+		w.say("a message of %s is lost", p.from.title())
 		w.answer(p, &forward.Reply{Err: fmt.Errorf("timed out")})
 	case gone:
 	case p.reply != nil:
@@ -305,24 +322,35 @@ func (w *World) serve(p *parcel) {
 	if p.q.Server == w.servers[1].name {
 		s = w.servers[1]
 	}
-	q := p.from.via.out(p.q)
-	w.say("%s gets from %s %v", s.name, p.from.name, inWords{q})
+	q := w.misfit(p.from.out(p.q))
+	w.say("%s gets from %s %v", s.name, p.from.title(), inWords{q})
 	r := s.serve(q)
 	w.say("  and answers: %v", verdicts{&r})
-	p.from.via.back(p.q, &r)
+	p.from.back(p.q, &r)
 	w.net = append(w.net, &parcel{from: p.from, life: p.life, q: p.q, reply: &r, given: p.given})
+}
+
+// misfit has a Batch arrive that was cut by another partition function than
+// the server's, sometimes.
+func (w *World) misfit(q *forward.Request) *forward.Request {
+	if q.Send == nil || !w.chance(w.mix.Misfit) {
+		return q
+	}
+	batch := *q.Send
+	batch.Partition.Key++
+	changed := *q
+	changed.Send = &batch
+	return &changed
 }
 
 // answer lets a reply arrive.
 func (w *World) answer(p *parcel, r *forward.Reply) {
-	if w.book.strict {
-		w.told(p.q, r)
-	}
-	if p.from.life != p.life {
+	w.told(p.q, r)
+	if p.from.era() != p.life {
 		return
 	}
-	w.say("%s learns: %v", p.from.name, verdicts{r})
-	p.from.step.Answer(p.q, *r)
+	w.say("%s learns: %v", p.from.title(), verdicts{r})
+	p.from.hear(p.q, r)
 }
 
 // arriveAll lets everything arrive that is on its way.
@@ -371,40 +399,10 @@ func (w *World) replicate() {
 	}
 }
 
-func (w *World) failover() {
-	c := w.cluster
-	w.count(nFailovers)
-	n := c.safe
-	if w.rng.IntN(2) == 0 {
-		n += w.rng.IntN(len(c.history) - c.safe + 1)
-	}
-	w.say("a replica takes over; %d of %d changes are lost", len(c.history)-n, len(c.history))
-	c.failover(n)
-}
-
 func (w *World) killServer() {
 	i := w.rng.IntN(len(w.servers))
 	w.say("%s %s and starts again", w.servers[i].name, w.stopped(false))
 	w.servers[i] = w.startServer(w.servers[i].name)
-}
-
-func (w *World) clone() {
-	a := w.anyAgent()
-	if len(w.agents) >= w.mix.Agents+2 {
-		return
-	}
-	name := fmt.Sprintf("%s' (%d)", a.name, len(w.agents))
-	w.say("the disk of %s is copied, and %s starts on the copy", a.name, name)
-	w.count(nCopies)
-	w.startAgent(name, newMachine(copyOf(a.disk.mem)))
-}
-
-func (w *World) restore() {
-	if a := w.anyAgent(); a.backup == nil {
-		a.keepBackup()
-	} else {
-		a.restore()
-	}
 }
 
 // collect is a pass of garbage collection. Only one server makes them, because
