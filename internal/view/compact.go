@@ -14,7 +14,8 @@ import (
 // CompactorOptions of a Compactor. The zero value is ready to use.
 type CompactorOptions struct {
 	// View is caught up before a log is trimmed, so that it need not start
-	// again from the records; may be nil.
+	// again from the records, and before Run compacts for the first time; may
+	// be nil.
 	View *View
 	// Log is told of what was set aside and of failures; nil means nobody is.
 	Log *slog.Logger
@@ -86,6 +87,13 @@ const restShare = 100
 // idle store is not looked at.
 func (c *Compactor) Run(ctx context.Context) {
 	c.Kick()
+	if v := c.o.View; v != nil {
+		// A process that was just started, maybe after a crash in the middle
+		// of much work, should answer before it tidies up.
+		if err := v.CatchUp(ctx); err != nil {
+			c.o.Log.Debug("the View could not catch up before the first compaction", "err", err)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tabaproject/taba/internal/store"
 )
@@ -70,6 +71,32 @@ func TestTrimmedBetweenPages(t *testing.T) {
 	if got := everything(t, New(st, reg, Options{})); got != want {
 		t.Errorf("compacted by two:\n%s\nwant:\n%s", got, want)
 	}
+}
+
+// TestAnswersComeFirst: after a start the View is read before anything is
+// compacted.
+func TestAnswersComeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore(1)
+		for i := range 20 {
+			st.append(event{tab: "a", client: "x", value: int64(i)})
+		}
+		reg := testRegistry(t)
+		v := New(st, reg, Options{})
+		trimmed := func() bool { return st.vbs[0].trim.Offset > 0 }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { NewCompactor(st, reg, CompactorOptions{View: v, Floor: 1}).Run(ctx); close(done) }()
+		synctest.Wait()
+		if !v.shards[0].started || !trimmed() {
+			t.Errorf("the View is started: %v, the log is trimmed: %v, want both", v.shards[0].started, trimmed())
+		}
+		if restarts := v.Stats().Restarts; restarts > 0 {
+			t.Errorf("the View was started again %d times", restarts)
+		}
+		cancel()
+		<-done
+	})
 }
 
 // TestChunksFitTheirBudget: tabs are handed out by what their States take.
