@@ -70,6 +70,7 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	o := ingestOptions(cfg.Limits, opts)
 	o.Agent, o.Metrics, o.Budget = true, counts, a.budget
 	a.front.handle("/post", ingest.Write, ingest.New(reg, learning{a}, a.types, o))
+	a.front.events(ingest.NewEvents(reg, learning{a}, a.types, nil, o))
 	a.front.handle("/status", ingest.Read, getOnly(a.status))
 	a.front.handle("/", 0, http.HandlerFunc(ingest.NotFound))
 	a.front.metrics = append(a.front.metrics, counts.WritePrometheus, a.writeMetrics)

@@ -59,6 +59,7 @@ type front struct {
 	metrics []func(io.Writer)
 	health  func() error // nil while the process can do its work
 	drains  atomic.Bool
+	streams *ingest.Events
 }
 
 func newFront(opts Options, auth *ingest.Auth, health func() error) *front {
@@ -79,6 +80,14 @@ func (f *front) handle(pattern string, scope ingest.Scope, h http.Handler) {
 		h = f.auth.Require(scope, h)
 	}
 	f.mux.Handle(pattern, h)
+}
+
+// events serves the v2 routes for events, whose streams end when the process
+// drains.
+func (f *front) events(e *ingest.Events) {
+	f.handle("/v2/batch", ingest.Write, e)
+	f.handle("/v2/stream", ingest.Write, e)
+	f.streams = e
 }
 
 // open serves a route to everybody: probes hold no tokens.
@@ -125,6 +134,15 @@ func (f *front) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	metrics.WriteProcessMetrics(w)
 }
 
+func timeouts(l Limits) ingest.ServerOptions {
+	return ingest.ServerOptions{
+		ReadHeaderTimeout: l.HeaderTimeout,
+		ReadTimeout:       l.ReadTimeout,
+		WriteTimeout:      l.WriteTimeout,
+		IdleTimeout:       l.IdleTimeout,
+	}
+}
+
 // listener says where and how a process listens and how long it may drain.
 type listener struct {
 	addr, cert, key string
@@ -147,12 +165,7 @@ func (f *front) serve(ctx context.Context, l listener) error {
 		}
 		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
-	srv := ingest.NewServer(f.mux, ingest.ServerOptions{
-		ReadHeaderTimeout: l.limits.HeaderTimeout,
-		ReadTimeout:       l.limits.ReadTimeout,
-		WriteTimeout:      l.limits.WriteTimeout,
-		IdleTimeout:       l.limits.IdleTimeout,
-	})
+	srv := ingest.NewServer(f.mux, timeouts(l.limits))
 	srv.ErrorLog = slog.NewLogLogger(f.opts.Logger.Handler(), slog.LevelDebug)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
@@ -184,7 +197,13 @@ func (f *front) shut(srv *http.Server, drain time.Duration) error {
 	f.opts.Logger.Info("draining", "at most", drain)
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
+	if f.streams != nil {
+		go f.streams.Stop(ctx)
+	}
 	err := srv.Shutdown(ctx)
+	if f.streams != nil {
+		f.streams.Stop(ctx)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		f.opts.Logger.Warn("requests were still in progress after drain_timeout; they were not acknowledged", "drain_timeout", drain)
 		return srv.Close()

@@ -43,7 +43,7 @@ func testAgent(t *testing.T, cfg AgentConfig) *agent {
 var serverRoutes = map[ingest.Scope][]string{
 	0: {"GET /healthz", "GET /readyz", "GET /-/healthy", "GET /-/ready", "GET /version", "GET /nowhere"},
 	ingest.Write: {"POST /post", "POST /post_zip",
-		"POST /v2/batch", "POST /v2/source/open", "POST /v2/source/close", "POST /v2/source/heads"},
+		"POST /v2/batch", "GET /v2/stream", "POST /v2/source/open", "POST /v2/source/close", "POST /v2/source/heads"},
 	ingest.Read: {"GET /", "GET /tabs", "GET /projection", "GET /supertabs", "GET /clients", "GET /names", "GET /types",
 		"GET /ids", "GET /status", "GET /servers", "GET /latency", "GET /metrics", "POST /tabs"},
 	ingest.Admin: {"GET /recompute", "GET /gc", "GET /upgrade", "GET /flush_all", "GET /delete", "GET /check", "GET /v2/check",
@@ -79,7 +79,7 @@ func TestAgentRoutesAskForScopes(t *testing.T) {
 	a := testAgent(t, cfg)
 	ingesttest.Routes(t, a.front.mux, tokens, map[ingest.Scope][]string{
 		0:            {"GET /healthz", "GET /readyz", "GET /version", "GET /nowhere"},
-		ingest.Write: {"POST /post"},
+		ingest.Write: {"POST /post", "POST /v2/batch", "GET /v2/stream"},
 		ingest.Read:  {"GET /status", "GET /metrics"},
 	})
 }

@@ -108,9 +108,10 @@ func (s *server) routes(reg *state.Registry) {
 	s.front.handle("/post", ingest.Write, post)
 	s.front.handle("/post_zip", ingest.Write, post)
 	batches := ingest.NewBatches(s.store, s.committer, reg, o)
-	for _, path := range []string{"/v2/batch", "/v2/source/open", "/v2/source/close", "/v2/source/heads"} {
+	for _, path := range []string{"/v2/source/open", "/v2/source/close", "/v2/source/heads"} {
 		s.front.handle(path, ingest.Write, batches)
 	}
+	s.front.events(ingest.NewEvents(reg, timed{s}, s.view, batches, o))
 	for _, r := range s.query.Routes() {
 		s.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
 	}
@@ -126,6 +127,7 @@ func ingestOptions(l Limits, opts Options) ingest.Options {
 			Text: wire.Limits{Name: l.NameBytes},
 		},
 		FutureTolerance: l.FutureTolerance,
+		Timeouts:        timeouts(l),
 		Now:             opts.Now,
 	}
 }

@@ -12,24 +12,28 @@ import (
 // Accumulator is committed, merged or reset.
 type Slot struct{ state state.Columnar }
 
-// Slot finds the Slot of a tab and client, making it if it is not there: a
-// column must follow, or an empty State is left. ok is false, and nothing is
-// made, if the Type is not registered or folds no columns.
-func (a *Accumulator) Slot(tab store.Tab, client string) (slot Slot, ok bool) {
-	k := a.kind(tab.Type)
-	if k == nil || !k.columnar {
-		return Slot{}, false
-	}
+// IsZero reports whether the Slot is none.
+func (s Slot) IsZero() bool { return s.state == nil }
+
+// Columnar reports whether a Type is registered and folds columns.
+func (a *Accumulator) Columnar(typ string) bool {
+	k := a.kind(typ)
+	return k != nil && k.columnar
+}
+
+// Slot finds the Slot of a tab, whose Type must fold columns, and a client. It
+// makes it if it is not there: a column must follow, or an empty State is left.
+func (a *Accumulator) Slot(tab store.Tab, client string) Slot {
 	t := a.tabs[tab]
 	if t == nil {
-		t = a.addTab(tab, k)
+		t = a.addTab(tab, a.kind(tab.Type))
 	}
 	s, exists := t.clients[client]
 	if !exists {
-		s = k.get()
+		s = t.kind.get()
 		a.keep(t, client, s)
 	}
-	return Slot{s.(state.Columnar)}, true
+	return Slot{s.(state.Columnar)}
 }
 
 // FoldColumn adds a column of finite values that happened at second (UTC).

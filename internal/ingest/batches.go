@@ -81,37 +81,43 @@ func (b *Batches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, r, e.status, e.text)
 		return
 	}
+	answer.write(w)
+}
+
+// write sends the reply. A small one leaves in one segment with its header.
+func (a *reply) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", wire.ContentType)
-	h.Set("Content-Length", strconv.Itoa(len(answer.message)))
-	if answer.status == http.StatusServiceUnavailable {
+	h.Set("Content-Length", strconv.Itoa(len(a.message)))
+	if a.status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
 	}
-	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.message)
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.message)
 }
 
 // serve reads the whole body, which is charged to the budget until the answer
 // is known.
 func (b *Batches) serve(r *http.Request, route func(context.Context, []byte) (reply, error)) (reply, error) {
-	encoding, err := codecName(r.Header.Get("Content-Encoding"))
-	if err != nil {
-		return reply{}, err
-	}
 	lease := lease{of: b.o.Budget}
 	defer lease.free()
-	body, err := b.read(r, encoding, &lease)
+	body, err := readAll(r, &b.o, b.inflater, &lease)
 	if err != nil {
 		return reply{}, err
 	}
 	return route(r.Context(), body)
 }
 
-func (b *Batches) read(r *http.Request, encoding string, l *lease) ([]byte, error) {
+// readAll reads and decompresses the body of r, which l holds.
+func readAll(r *http.Request, o *Options, f *inflater, l *lease) ([]byte, error) {
+	encoding, err := codecName(r.Header.Get("Content-Encoding"))
+	if err != nil {
+		return nil, err
+	}
 	var src source
 	defer src.close()
-	defer func() { b.o.Metrics.Bytes.Add(int(src.read)) }()
-	if err := src.open(r, b.o.Limits.Body, l); err != nil {
+	defer func() { o.Metrics.Bytes.Add(int(src.read)) }()
+	if err := src.open(r, o.Limits.Body, l); err != nil {
 		return nil, err
 	}
 	if err := src.collect(); err != nil {
@@ -121,8 +127,8 @@ func (b *Batches) read(r *http.Request, encoding string, l *lease) ([]byte, erro
 		return append([]byte(nil), src.first...), nil
 	}
 	var in inflated
-	defer b.inflater.close(&in)
-	if err := b.inflater.open(&in, &src, encoding, &b.o.Limits); err != nil {
+	defer f.close(&in)
+	if err := f.open(&in, &src, encoding, &o.Limits); err != nil {
 		return nil, err
 	}
 	return in.all()

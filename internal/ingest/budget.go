@@ -1,12 +1,19 @@
 package ingest
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Budget bounds the bytes that all requests in flight hold together. It is
 // safe for concurrent use and may be shared by several Handlers.
 type Budget struct {
 	max  atomic.Int64
 	used atomic.Int64
+
+	waited atomic.Bool // somebody has asked for freed
+	mu     sync.Mutex
+	next   chan struct{} // closed when bytes are given back; nil if nobody waits
 }
 
 // NewBudget returns a Budget of max bytes.
@@ -26,6 +33,32 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 // Max returns the bytes that may be held.
 func (b *Budget) Max() int64 { return b.max.Load() }
 
+// freed returns a channel that is closed when bytes are given back. Whoever
+// got it has to try again before waiting: they may have been before.
+func (b *Budget) freed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next == nil {
+		b.next = make(chan struct{})
+	}
+	b.waited.Store(true)
+	return b.next
+}
+
+// give wakes those who wait for bytes.
+func (b *Budget) give() {
+	if !b.waited.Load() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waited.Store(false)
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
+	}
+}
+
 // lease is one request's share of a Budget.
 type lease struct {
 	of   *Budget
@@ -41,8 +74,28 @@ func (l *lease) hold(n int64) bool {
 		return false
 	}
 	l.held = n
+	if grow < 0 {
+		l.of.give()
+	}
 	return true
+}
+
+// force changes the share to n bytes, whatever the budget says.
+func (l *lease) force(n int64) {
+	grow := n - l.held
+	l.of.used.Add(grow)
+	l.held = n
+	if grow < 0 {
+		l.of.give()
+	}
 }
 
 // free gives the share back.
 func (l *lease) free() { l.hold(0) }
+
+// Charge adds to the bytes held, whether there is room or not, for those who
+// can only stop what comes after. Negative bytes are given back.
+func (b *Budget) Charge(bytes int64) { b.used.Add(bytes) }
+
+// Full reports whether there is no more room.
+func (b *Budget) Full() bool { return b.used.Load() >= b.max.Load() }

@@ -191,6 +191,10 @@ type received struct {
 // again, and its events are then counted.
 func (g *received) count(m *Metrics) {
 	m.Requests.Inc()
+	g.countEvents(m)
+}
+
+func (g *received) countEvents(m *Metrics) {
 	m.Events.Add(int(g.events))
 	m.Clamped.Add(int(g.clamped))
 	for _, r := range g.reasons {

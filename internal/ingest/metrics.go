@@ -15,11 +15,13 @@ type Metrics struct {
 	set *metrics.Set
 
 	Requests    *metrics.Counter // committed
-	Events      *metrics.Counter // committed, of v1 bodies
+	Events      *metrics.Counter // committed, Batches of parts excluded
 	Bytes       *metrics.Counter // of bodies as sent, refused ones included
 	Clamped     *metrics.Counter // events from too far in the future
 	Parts       *metrics.Counter // of Batches, handed to the store
 	Undecodable *metrics.Counter // Partials passed on as they are
+	Frames      *metrics.Counter // of streams, committed
+	Streams     *metrics.Counter // opened
 
 	requests map[string]*metrics.Counter // refused requests by reason
 
@@ -41,6 +43,8 @@ func NewMetrics() *Metrics {
 		Clamped:     s.NewCounter("taba_ingest_clamped_events_total"),
 		Parts:       s.NewCounter("taba_ingest_parts_total"),
 		Undecodable: s.NewCounter("taba_ingest_undecodable_partials_total"),
+		Frames:      s.NewCounter("taba_ingest_frames_total"),
+		Streams:     s.NewCounter("taba_ingest_streams_total"),
 		requests:    make(map[string]*metrics.Counter),
 		events:      make(map[string]*metrics.Counter),
 	}

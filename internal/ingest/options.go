@@ -23,6 +23,9 @@ type Options struct {
 	// clients, [A-Za-z0-9._~:/?@!$()*+;=-]. The original's agent and server
 	// took any name; without StrictNames only control characters are refused.
 	StrictNames bool
+	// Timeouts are those of streams: for the next bytes of a frame to arrive,
+	// for replies to be taken, and between frames. Zero fields: as of a Server.
+	Timeouts ServerOptions
 	// Metrics counts what happens. Share one between the Handlers of a
 	// process. Nil: one of its own.
 	Metrics *Metrics
@@ -61,6 +64,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Limits.Ratio, defaultRatio)
 	or(&o.Limits.RatioFree, defaultRatioFree)
 	or(&o.FutureTolerance, defaultFuture)
+	o.Timeouts = o.Timeouts.withDefaults()
 	if o.Budget == nil {
 		o.Budget = NewBudget(defaultBudget)
 	}

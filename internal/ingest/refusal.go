@@ -41,6 +41,11 @@ const (
 	reasonRatio     = "ratio"
 	reasonName      = "name"
 	reasonLine      = "line"
+	reasonSeries    = "series"
+	reasonForget    = "forget"
+	reasonFraming   = "framing"
+	reasonUpgrade   = "upgrade"
+	reasonIdle      = "idle"
 	reasonCapacity  = "capacity"
 	reasonSlow      = "slow"
 	reasonAborted   = "aborted"
@@ -54,7 +59,7 @@ const (
 )
 
 var requestReasons = []string{
-	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonCapacity,
+	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonSeries, reasonForget, reasonFraming, reasonUpgrade, reasonIdle, reasonCapacity,
 	reasonSlow, reasonAborted, reasonCommit, reasonMethod, reasonRoute, reasonOtherHome, reasonToken, reasonScope, reasonSite,
 }
 

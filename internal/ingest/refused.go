@@ -3,6 +3,8 @@ package ingest
 import (
 	"strconv"
 	"strings"
+
+	"github.com/tabaproject/taba/internal/wire"
 )
 
 // HeaderRefused is the response header that names refused events: how many by
@@ -93,6 +95,21 @@ func (t *tally) header() string {
 		b = append(b, " ..."...)
 	}
 	return string(b)
+}
+
+// wire returns what was refused as v2 replies have it.
+func (t *tally) wire() []wire.Refused {
+	var list []wire.Refused
+	for _, r := range t.reasons {
+		w := wire.Refused{Reason: label(r.reason), Events: r.n}
+		for _, n := range t.named {
+			if n.reason == r.reason {
+				w.Tabs = append(w.Tabs, n.tab)
+			}
+		}
+		list = append(list, w)
+	}
+	return list
 }
 
 // appendEscaped appends name, cut to a bounded length, as header-safe text.

@@ -16,6 +16,15 @@ type ServerOptions struct {
 	MaxHeaderBytes    int           // 64 KiB
 }
 
+func (o ServerOptions) withDefaults() ServerOptions {
+	or(&o.ReadHeaderTimeout, 10*time.Second)
+	or(&o.ReadTimeout, 30*time.Second)
+	or(&o.WriteTimeout, 30*time.Second)
+	or(&o.IdleTimeout, 2*time.Minute)
+	or(&o.MaxHeaderBytes, 64<<10)
+	return o
+}
+
 // linger is how long the rest of a body that a handler did not read is waited
 // for, so that the answer reaches a client that is still sending.
 const linger = time.Second
@@ -24,11 +33,7 @@ const linger = time.Second
 // client makes progress: a large body may take its time, and so may a long
 // answer, but nobody may stand still.
 func NewServer(h http.Handler, o ServerOptions) *http.Server {
-	or(&o.ReadHeaderTimeout, 10*time.Second)
-	or(&o.ReadTimeout, 30*time.Second)
-	or(&o.WriteTimeout, 30*time.Second)
-	or(&o.IdleTimeout, 2*time.Minute)
-	or(&o.MaxHeaderBytes, 64<<10)
+	o = o.withDefaults()
 	return &http.Server{
 		Handler:           patient(h, o),
 		ReadHeaderTimeout: o.ReadHeaderTimeout,

@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/tabaproject/taba/internal/pyjson"
+	"github.com/tabaproject/taba/state"
 )
 
 // Events of the v2 protocol travel in bundles that are shaped for the fold:
@@ -127,3 +130,32 @@ type SeriesLimitError struct {
 func (e *SeriesLimitError) Error() string {
 	return fmt.Sprintf("more than %d %s", e.Max, e.What)
 }
+
+// maxPayload is the longest payload of a RawEvent.
+const maxPayload = 1 << 20
+
+// AppendEvent turns an event with a payload of any kind into what a Type
+// folds. Its payload in normal form is appended to text, which the event
+// points into. The error says what is wrong with the payload.
+func (e *RawEvent) AppendEvent(text []byte) (state.Event, []byte, error) {
+	if len(e.Payload) > maxPayload {
+		return state.Event{}, text, fmt.Errorf("the payload is longer than the limit of %d bytes", maxPayload)
+	}
+	begin := len(text)
+	text, kind, err := pyjson.AppendCanonical(text, e.Payload)
+	if err != nil {
+		return state.Event{}, text[:begin], err
+	}
+	v := state.Event{Time: e.Time, Weight: e.Weight, Number: kind.IsNumber(), JSON: text[begin:len(text):len(text)]}
+	if v.Number {
+		v.Value = parseNumber(v.JSON)
+	}
+	return v, text, nil
+}
+
+// HasParts reports whether a Batch begins with what goes with parts: then
+// DecodeBatch is to be used, else a BatchDecoder.
+func HasParts(m []byte) bool { return len(m) > 0 && m[0]>>3 <= batchParts }
+
+// Forgets reports whether a Batch of events begins with forget.
+func Forgets(m []byte) bool { return len(m) > 1 && m[0] == tagForget && m[1] == 1 }

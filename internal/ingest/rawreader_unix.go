@@ -1,0 +1,63 @@
+//go:build unix
+
+package ingest
+
+import (
+	"io"
+	"net"
+	"syscall"
+)
+
+// rawReader reads from a TCP connection when there is something to read, and
+// takes no buffer before.
+type rawReader struct {
+	conn syscall.RawConn
+	take func() []byte         // what to read into
+	wait func()                // called before a wait, after which take is called again
+	try  func(fd uintptr) bool // the method value attempt, made once
+	n    int
+	err  error
+}
+
+// newRawReader returns nil if conn is not one that can be read so.
+func newRawReader(conn net.Conn, take func() []byte, wait func()) *rawReader {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	r := &rawReader{conn: raw, take: take, wait: wait}
+	r.try = r.attempt
+	return r
+}
+
+// read reads once, waiting for as long as it takes.
+func (r *rawReader) read() (int, error) {
+	switch waited := r.conn.Read(r.try); {
+	case waited != nil: // a deadline, or closed
+		return 0, waited
+	case r.err != nil:
+		return 0, r.err
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, nil
+}
+
+func (r *rawReader) attempt(fd uintptr) bool {
+	for {
+		r.n, r.err = syscall.Read(int(fd), r.take())
+		switch r.err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			r.wait()
+			return false
+		default:
+			r.n = max(r.n, 0)
+			return true
+		}
+	}
+}

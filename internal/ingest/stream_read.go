@@ -1,0 +1,260 @@
+package ingest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/tabaproject/taba/internal/wire"
+)
+
+// load is what a number of frames came to.
+type load struct {
+	*accumulator
+	begun   bool   // something was folded into it
+	upTo    uint64 // the last frame
+	frames  int    // how many of them were taken
+	refused []wire.FrameRefusal
+	got     received
+	tabs    []wire.Refused
+}
+
+// maxRefusedFrames is how many frames are refused in one reply.
+const maxRefusedFrames = 256
+
+// load returns an empty load.
+func (s *stream) load() *load {
+	select {
+	case l := <-s.spare:
+		return l
+	default:
+		return &load{accumulator: s.e.accs.get()}
+	}
+}
+
+// refuse notes that a frame was refused.
+func (l *load) refuse(frame uint64, why *refusal) {
+	l.refused = append(l.refused, wire.FrameRefusal{Frame: frame, Status: uint32(why.status), Error: why.text})
+}
+
+// read folds frames until no more come. It returns what it has not offered.
+func (s *stream) read() (l *load) {
+	wake := s.watch()
+	defer close(wake)
+	patience := s.patience()
+	for {
+		if l = s.drain(l); s.refusal != nil {
+			return l
+		}
+		full := l != nil && len(l.refused) >= maxRefusedFrames
+		if l != nil {
+			s.offer(l)
+		}
+		if s.refusal = s.room(full); s.refusal != nil {
+			return s.reclaim()
+		}
+		if full { // there may be more frames to drain
+			l = s.reclaim()
+			continue
+		}
+		patience()
+		err := s.frames.fill()
+		s.e.o.Metrics.Bytes.Add(s.frames.read)
+		s.frames.read = 0
+		l = s.reclaim()
+		if err != nil {
+			s.broken(err)
+			return l
+		}
+	}
+}
+
+// watch interrupts the reader when no more is to be read, until the channel is
+// closed.
+func (s *stream) watch() chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-s.e.stopped:
+		case <-s.ended:
+		case <-done:
+			return
+		}
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // long past
+	}()
+	return done
+}
+
+// patience returns what is called before each read: it moves the deadline, of
+// a frame that has begun to arrive or of one that has not.
+func (s *stream) patience() func() {
+	set := func(t time.Time) error {
+		err := s.conn.SetReadDeadline(t)
+		select {
+		case <-s.e.stopped: // the watcher may have come between
+			return s.conn.SetReadDeadline(time.Unix(1, 0))
+		case <-s.ended:
+			return s.conn.SetReadDeadline(time.Unix(1, 0))
+		default:
+			return err
+		}
+	}
+	read := deadline{timeout: s.e.o.Timeouts.ReadTimeout, set: set}
+	idle := deadline{timeout: s.e.o.Timeouts.IdleTimeout, set: set}
+	return func() {
+		now, other := &read, &idle
+		if !s.frames.midway() {
+			now, other = other, now
+		}
+		other.last = time.Time{}
+		now.extend()
+	}
+}
+
+// broken finds out what to tell a client of which no more can be read.
+func (s *stream) broken(err error) {
+	midway := s.frames.midway()
+	switch {
+	case s.hasEnded():
+		return // and said why
+	case s.e.isStopped():
+		s.refusal = errStopping
+	case isTimeout(err) && midway:
+		s.refusal = refuse(http.StatusRequestTimeout, reasonSlow, "The rest of a frame did not arrive in time.")
+	case isTimeout(err):
+		s.refusal = refuse(http.StatusRequestTimeout, reasonIdle, "Nothing was sent for too long.")
+	case errors.Is(err, io.EOF) && !midway:
+		return // the client has ended it
+	default:
+		s.refusal = refuse(http.StatusBadRequest, reasonAborted, "The stream broke off: %v", err)
+	}
+	s.e.o.Metrics.refusedRequest(s.refusal.reason)
+}
+
+// hasEnded reports whether the committer has returned.
+func (s *stream) hasEnded() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// drain folds the frames that have arrived into l, or into a load of its own.
+func (s *stream) drain(l *load) *load {
+	for l == nil || len(l.refused) < maxRefusedFrames {
+		m, ok, err := s.frames.next()
+		switch {
+		case errors.Is(err, errFraming):
+			s.refusal = refuse(http.StatusBadRequest, reasonFraming, "%v", err)
+			s.e.o.Metrics.refusedRequest(reasonFraming)
+			return l
+		case err == nil && !ok:
+			return l
+		}
+		if l == nil {
+			l = s.load()
+		}
+		s.count++
+		l.upTo = s.count
+		if err == nil {
+			err = s.fold(l, m)
+		}
+		if err != nil {
+			why := asRefusal(err)
+			s.suspect = true
+			s.e.o.Metrics.refusedRequest(why.reason)
+			l.refuse(s.count, why)
+			continue
+		}
+		l.frames++
+	}
+	return l
+}
+
+// fold folds one frame into l. On an error nothing of it counts.
+func (s *stream) fold(l *load, m []byte) error {
+	if s.suspect && !wire.Forgets(m) {
+		return refuse(http.StatusConflict, reasonForget, "A frame before this one was refused: begin anew with forget.")
+	}
+	if err := s.folder.check(m); err != nil {
+		return err
+	}
+	s.suspect = false
+	if !l.begun {
+		l.begun = true
+		s.folder.begin(l.Accumulator, unix(s.e.o.Now()))
+	}
+	return s.folder.fold(func() bool { return true }) // the budget was asked before it was read
+}
+
+// offer puts l where the committer finds it. There is room: what was offered
+// before was taken, by the committer or by reclaim.
+func (s *stream) offer(l *load) {
+	if l.begun {
+		l.got, l.tabs = s.folder.received(), s.folder.tally.wire()
+	}
+	s.share.accrue(l.Size())
+	s.offered <- l
+}
+
+// reclaim takes back what was offered and not taken. If it was taken, nil.
+func (s *stream) reclaim() *load {
+	select {
+	case l := <-s.offered:
+		return l
+	default:
+		s.folder.end()
+		return nil
+	}
+}
+
+// room waits until there is memory to read more and, if the load that was
+// offered has as many refusals as a reply may have, until it is taken. While it waits nothing is read,
+// which slows the sender down. A refusal means that there is none to come.
+func (s *stream) room(full bool) *refusal {
+	enough := func() bool {
+		if full && len(s.offered) > 0 {
+			return false
+		}
+		held := s.frames.size() + s.folder.size()
+		if s.share.reserve(held + s.frames.want) {
+			return true
+		}
+		s.frames.want = minFrameBuffer // little is better than nothing
+		return s.share.reserve(held + minFrameBuffer)
+	}
+	if enough() {
+		return nil
+	}
+	tired := time.NewTimer(s.e.o.Timeouts.ReadTimeout)
+	defer tired.Stop()
+	for {
+		freed := s.e.o.Budget.freed()
+		if enough() {
+			return nil
+		}
+		select {
+		case <-freed:
+		case <-s.ended:
+			return errStopping // and nobody is told: the committer said why
+		case <-s.e.stopped:
+			return errStopping
+		case <-tired.C:
+			if s.share.busy() { // its own commit will make room
+				tired.Reset(s.e.o.Timeouts.ReadTimeout)
+				continue
+			}
+			s.e.o.Metrics.refusedRequest(reasonCapacity)
+			return errCapacity
+		}
+	}
+}

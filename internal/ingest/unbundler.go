@@ -1,0 +1,268 @@
+package ingest
+
+import (
+	"errors"
+	"math"
+	"net/http"
+
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/wire"
+	"github.com/tabaproject/taba/state"
+)
+
+// refusedState is the reason for Partials that do not decode.
+const refusedState = "state"
+
+// unbundler decodes v2 Batches of events and folds them, of one stream or of
+// one POST after the other. Of each series it remembers where its columns go,
+// so that a bundle costs no look-up by name. What is not columns of numbers
+// goes the way of v1's events.
+type unbundler struct {
+	folding
+	dec    *wire.BatchDecoder
+	slots  []slot // by number of series
+	round  uint32 // of those slots that are good for the accumulator
+	column [512]float64
+	single state.Bundle // scratch
+	text   []byte       // scratch: payloads
+}
+
+// slot is what is known of a series in one round.
+type slot struct {
+	fold.Slot        // zero until the first column came
+	round     uint32 // in which all of this is so
+	slow      bool   // it takes no columns
+}
+
+func newUnbundler(types TypeTable, o *Options) *unbundler {
+	return &unbundler{folding: newFolding(types, o), dec: wire.NewBatchDecoder(o.Limits.Text.Name), round: 1}
+}
+
+// begin folds what follows into acc, which is empty.
+func (u *unbundler) begin(acc *fold.Accumulator, now float64) {
+	u.folding.begin(acc, now)
+	u.round++
+}
+
+// end lets go of the accumulator.
+func (u *unbundler) end() {
+	u.folding.end()
+	if u.round == math.MaxUint32 {
+		clear(u.slots)
+		u.round = 1
+	}
+}
+
+// reset forgets names and series.
+func (u *unbundler) reset() {
+	u.dec.Reset()
+	if cap(u.slots) > maxSeen {
+		u.slots = nil
+	}
+	clear(u.slots)
+	u.slots = u.slots[:0]
+	if cap(u.text) > maxSpareText {
+		u.text = nil
+	}
+}
+
+const maxSpareText = 64 << 10
+
+// size is the memory held for names and series, in bytes.
+func (u *unbundler) size() int {
+	const perSlot = 32
+	return u.dec.Size() + perSlot*cap(u.slots) + cap(u.text)
+}
+
+// check looks at a Batch as a whole, and declares what it declares.
+func (u *unbundler) check(m []byte) error {
+	forgot, err := u.dec.Begin(m)
+	if err != nil {
+		return unbatched(err)
+	}
+	if forgot {
+		clear(u.slots)
+	}
+	for n := len(u.dec.Series()); len(u.slots) < n; {
+		u.slots = append(u.slots, slot{})
+	}
+	return nil
+}
+
+// unbatched is the answer to a Batch that is malformed or over a limit.
+func unbatched(err error) error {
+	var name *wire.LimitError
+	var series *wire.SeriesLimitError
+	switch {
+	case errors.As(err, &name):
+		return refuse(http.StatusRequestEntityTooLarge, reasonName, "%v", err)
+	case errors.As(err, &series):
+		return refuse(http.StatusRequestEntityTooLarge, reasonSeries, "%v", err)
+	}
+	return err
+}
+
+// fold folds the Batch that was checked, unless room says that there is no
+// memory for what came of it so far.
+func (u *unbundler) fold(room func() bool) error {
+	const every = 256 // bundles between looks
+	for n := 1; ; n++ {
+		switch u.dec.Next() {
+		case wire.FoundEnd:
+			return nil
+		case wire.FoundBundle:
+			u.columns(&u.dec.Bundle)
+		case wire.FoundPartial:
+			u.partial(&u.dec.Partial)
+		}
+		if n%every == 0 && !room() {
+			return errCapacity
+		}
+	}
+}
+
+// columns folds a bundle: column by column if it is nothing else.
+func (u *unbundler) columns(c *wire.Columns) {
+	s := &u.slots[c.Series]
+	if s.round != u.round {
+		*s = slot{round: u.round, slow: !u.columnar(c.Series)}
+	}
+	if s.slow || c.Weighted() || c.Eventful() {
+		u.eventful(c)
+		return
+	}
+	limit := math.Floor(u.now + u.tolerance)
+	for second, n := c.NextRun(); n > 0; second, n = c.NextRun() {
+		if float64(second) > limit {
+			second = int64(math.Floor(u.now))
+			u.clamped += uint64(n)
+		}
+		for n > 0 {
+			values := u.column[:min(n, len(u.column))]
+			c.Floats(values)
+			n -= len(values)
+			if values = u.finite(c.Series, values); len(values) == 0 {
+				continue
+			}
+			if s.IsZero() {
+				s.Slot = u.slot(c.Series)
+			}
+			u.acc.FoldColumn(s.Slot, second, values)
+			u.events += uint64(len(values))
+		}
+	}
+}
+
+// finite returns the values without those that are not.
+func (u *unbundler) finite(series uint32, values []float64) []float64 {
+	var bad float64
+	for _, v := range values {
+		bad += v - v // NaN, from the first one that is not finite
+	}
+	if bad == 0 {
+		return values
+	}
+	kept := values[:0]
+	for _, v := range values {
+		if v-v == 0 {
+			kept = append(kept, v)
+		}
+	}
+	u.tally.add(u.dec.Series()[series].Tab, refusedNotFinite, uint64(len(values)-len(kept)))
+	return kept
+}
+
+// columnar reports whether events of a series can be folded as columns. If
+// there is anything wrong with its names, the way of events refuses them.
+func (u *unbundler) columnar(series uint32) bool {
+	name := &u.dec.Series()[series]
+	if name.Tab == "" || !within(u.alphabet, name.Tab) || !within(u.alphabet, name.Client) {
+		return false
+	}
+	typ, known := u.typeOf(name.Tab)
+	if !known {
+		typ = name.Type
+	}
+	return u.acc.Columnar(typ)
+}
+
+// slot returns where the columns of a series go.
+func (u *unbundler) slot(series uint32) fold.Slot {
+	name := &u.dec.Series()[series]
+	typ, known := u.typeOf(name.Tab)
+	if !known {
+		typ = name.Type
+		u.remember(name.Tab, typ)
+	}
+	return u.acc.Slot(store.Tab{Name: name.Tab, Type: typ}, name.Client)
+}
+
+// most is how many events of a bundle are folded at once, as of a v1 body's.
+const most = 50_000
+
+// eventful folds a bundle event by event.
+func (u *unbundler) eventful(c *wire.Columns) {
+	name := &u.dec.Series()[c.Series]
+	u.text = u.text[:0]
+	e := u.single.Events[:0]
+	flush := func() {
+		u.one(name, e)
+		u.text, e = u.text[:0], e[:0]
+	}
+	for second, n := c.NextRun(); n > 0; second, n = c.NextRun() {
+		for range n {
+			c.Floats(u.column[:1])
+			e = append(e, state.Event{Time: float64(second), Value: u.column[0], Number: true, Weight: c.Weight()})
+			if len(e) == most {
+				flush()
+			}
+		}
+	}
+	for raw, ok := c.NextEvent(); ok; raw, ok = c.NextEvent() {
+		v, text, err := raw.AppendEvent(u.text)
+		u.text = text
+		if err != nil {
+			u.tally.add(name.Tab, wire.BadPayload, max(raw.Weight, 1))
+			continue
+		}
+		if e = append(e, v); len(e) == most {
+			flush()
+		}
+	}
+	flush()
+}
+
+// one folds events of one series, as a bundle, and keeps their memory.
+func (u *unbundler) one(name *wire.Series, events []state.Event) {
+	if name.Tab == "" {
+		u.tally.add("", refusedName, count(events))
+		return
+	}
+	u.single = state.Bundle{Tab: name.Tab, Client: name.Client, Events: events}
+	u.bundle(name.Type, &u.single)
+	clear(events) // of payloads
+	u.single.Events = events[:0]
+	if cap(events) > maxSeen {
+		u.single.Events = nil
+	}
+}
+
+// partial merges what a client has folded itself.
+func (u *unbundler) partial(p *wire.PartialBytes) {
+	name := &u.dec.Series()[p.Series]
+	if name.Tab == "" || !within(u.alphabet, name.Tab) || !within(u.alphabet, name.Client) {
+		u.tally.add(name.Tab, refusedName, p.Events)
+		return
+	}
+	moved, err := u.acc.AddPartial(store.Tab{Name: name.Tab, Type: name.Type}, name.Client, p.Events, p.State, u.now+u.tolerance)
+	switch {
+	case errors.Is(err, fold.ErrUnknownType):
+		u.tally.add(name.Tab, refusedType, p.Events)
+	case err != nil:
+		u.tally.add(name.Tab, refusedState, p.Events)
+	default:
+		u.events += p.Events
+		u.clamped += moved
+	}
+}
