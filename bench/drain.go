@@ -18,7 +18,7 @@ const (
 	drainLive      = 500.0 // posts a second during the drain
 	drainGoal      = 60.0
 	drainPatience  = 10 * time.Minute
-	drainFillConns = 16
+	drainFillConns = 64
 )
 
 // drain measures how long an agent takes to forward a large spool once its

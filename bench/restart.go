@@ -72,7 +72,7 @@ func clientName(c int) string { return fmt.Sprintf("web-%04d", c) }
 // atRest kills a server that has nothing to do. Each round asks for another
 // tab, so that nothing was asked for before.
 func (r *restarts) atRest(ctx context.Context) error {
-	if err := pause(ctx, 5*time.Second); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return err
 	}
 	for round := range r.rounds {
@@ -82,6 +82,25 @@ func (r *restarts) atRest(ctx context.Context) error {
 		if err := r.cycle(ctx, &r.rest, tail, mixedTab(tab), want, want); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// settle waits until there is nothing left to compact.
+func (r *restarts) settle(ctx context.Context) error {
+	still, last := 0, -1.0
+	for end := time.Now().Add(5 * time.Minute); still < 10; {
+		if time.Now().After(end) {
+			return errors.New("the log was not compacted in five minutes")
+		}
+		if err := pause(ctx, 300*time.Millisecond); err != nil {
+			return err
+		}
+		log, records := r.server.Metric("taba_log_bytes"), r.server.Metric("taba_record_bytes")
+		if still++; log != last || log > max(records, 1<<20) {
+			still = 0
+		}
+		last = log
 	}
 	return nil
 }
