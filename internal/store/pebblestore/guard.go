@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -95,7 +96,19 @@ func (g *guard) file(op, name string, open func() (vfs.File, error)) (vfs.File, 
 	return &guardFile{File: f, g: g, name: name}, nil
 }
 
+// order makes what was done to names so far durable before one of Pebble's
+// markers comes or goes. A marker says which file is in force. Pebble makes the
+// new one before its directory knows that file for sure, and removes the old one
+// before it knows the new one: which is safe only where a directory keeps its
+// changes in order.
+func (g *guard) order(name string) {
+	if dir := g.PathDir(name); strings.HasPrefix(g.PathBase(name), "marker.") {
+		_ = g.change("sync", dir, func() error { return syncDir(g.FS, dir) }) // a failure cuts the disk off
+	}
+}
+
 func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	g.order(name)
 	return g.file("create", name, func() (vfs.File, error) { return g.FS.Create(name, c) })
 }
 
@@ -116,6 +129,7 @@ func (g *guard) Link(from, to string) error {
 }
 
 func (g *guard) Remove(name string) error {
+	g.order(name)
 	return g.change("remove", name, func() error { return g.FS.Remove(name) })
 }
 

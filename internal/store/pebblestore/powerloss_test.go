@@ -1,0 +1,220 @@
+package pebblestore_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/tabaproject/taba/internal/disktest"
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/pebblestore"
+)
+
+// TestPowerLoss cuts the power of disks again and again, at any operation of
+// Pebble's or ours, and opens the store on what is left. It must then be equal
+// to the reference engine, which was given all that was acknowledged and,
+// perhaps, the one call that was not answered, as a whole: nothing lost, nothing
+// doubled, nothing invented.
+func TestPowerLoss(t *testing.T) {
+	var all totals
+	all.progress = disktest.NewProgress(t)
+	t.Run("disks", func(t *testing.T) {
+		for n, left := 0, *disktest.Losses; left > 0; n++ {
+			losses := min(left, lossesPerDisk)
+			left -= losses
+			t.Run(fmt.Sprint(n), func(t *testing.T) {
+				t.Parallel()
+				newTrial(t, uint64(n), &all).lose(losses)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	t.Logf("%d power losses, %d processes killed; %d calls acknowledged, 0 lost, 0 doubled, 0 invented",
+		all.Of("losses"), all.Of("kills"), all.Of("acknowledged"))
+	t.Logf("the power failed during: %v", &all.phases)
+	t.Logf("and just before these operations: %v", &all.operations)
+	if *disktest.Losses < 2000 {
+		return
+	}
+	for _, phase := range []string{"first open", "open again", "append", "command", "compact", "close source", "collect", "rest"} {
+		if all.phases.Of(phase) == 0 {
+			t.Errorf("no power loss hit the phase %q", phase)
+		}
+	}
+	for _, op := range []string{"create", "write", "sync", "sync directory", "rename", "remove", "make directory"} {
+		if all.operations.Of(op) == 0 {
+			t.Errorf("no power loss hit the operation %q", op)
+		}
+	}
+}
+
+const lossesPerDisk = 50
+
+// totals are of all trials.
+type totals struct {
+	disktest.Counts // losses, kills, acknowledged
+	phases          disktest.Counts
+	operations      disktest.Counts
+	progress        *disktest.Progress
+}
+
+// trial is the life of one disk: processes that own the store on it, one after
+// the other, and the reference engine, which is given the same.
+type trial struct {
+	*worker
+	all   *totals
+	disk  *disktest.Disk
+	doubt *call // not answered
+	end   func(in int)
+	age   int // processes that opened the store
+}
+
+func newTrial(t *testing.T, seed uint64, all *totals) *trial {
+	return &trial{worker: newWorker(t, rand.New(rand.NewPCG(seed, 1))), all: all, disk: disktest.New(seed)}
+}
+
+func small(disk *disktest.Disk) pebblestore.Options {
+	o := options(disk)
+	o.CacheBytes = 64 << 10
+	return o.TinyBuffers()
+}
+
+// lose runs processes until the power has failed so many times.
+func (r *trial) lose(losses int) {
+	for loss := 0; loss < losses; {
+		kill := r.rng.IntN(8) == 0
+		r.end = r.disk.CutIn
+		if kill {
+			r.end = r.disk.KillIn
+		}
+		r.end(1 + r.rng.IntN([]int{40, 120}[r.rng.IntN(2)]))
+		if err := r.live(); err != nil && !errors.Is(err, disktest.ErrOff) {
+			r.fatalf("after %d power losses: %v", loss, err)
+		}
+		r.disk = r.ended(kill)
+		if !kill {
+			loss++
+		}
+	}
+	r.disk.CutIn(0)
+	s, err := r.open()
+	if err == nil {
+		err = s.Shutdown()
+	}
+	if err != nil {
+		r.fatalf("after all power losses: %v", err)
+	}
+	r.all.Add("acknowledged", r.acked)
+}
+
+// ended counts how the process ended and returns the disk of the next.
+func (r *trial) ended(kill bool) *disktest.Disk {
+	next := r.disk.After()
+	if kill {
+		r.all.Add("kills", 1)
+		return next
+	}
+	op, _ := r.disk.Ended()
+	r.all.Add("losses", 1)
+	r.all.phases.Add(r.now, 1)
+	r.all.operations.Add(disktest.What(op), 1)
+	r.all.progress.Report(r.all.Of("losses"), *disktest.Losses, "power losses")
+	return next
+}
+
+func (r *trial) fatalf(format string, args ...any) {
+	r.t.Helper()
+	r.t.Fatalf("during %s, process %d: %s", r.now, r.age, fmt.Sprintf(format, args...))
+}
+
+// live is one process: it opens the store, checks it, and works until the disk
+// fails or it shuts the store down.
+func (r *trial) live() error {
+	s, err := r.open()
+	if err != nil {
+		return err
+	}
+	for err == nil && r.rng.IntN(60) > 0 {
+		err = r.step(s)
+	}
+	ended := r.now
+	if err == nil {
+		ended, r.now = "rest", "shutdown"
+		r.end(1 + r.rng.IntN(8))
+	}
+	closing := s.Shutdown()
+	if closing == nil {
+		r.now = ended
+	}
+	return errors.Join(err, closing)
+}
+
+// open opens the store and compares it with the reference.
+func (r *trial) open() (*pebblestore.Store, error) {
+	r.now = "open again"
+	if r.ref == nil {
+		r.now = "first open"
+	}
+	r.age++
+	s, err := pebblestore.Open(small(r.disk))
+	if err != nil {
+		return nil, err
+	}
+	if r.ref == nil {
+		r.begin(s)
+	}
+	if err := r.compare(s); err != nil {
+		return nil, errors.Join(err, s.Shutdown())
+	}
+	return s, nil
+}
+
+// step does one call, to the store and then to the reference.
+func (r *trial) step(s store.Store) error {
+	c, err := r.next(s)
+	if err != nil || c == nil {
+		return err
+	}
+	r.now = c.what
+	r.doubt = c
+	got, err := c.do(s)
+	if err != nil {
+		return err
+	}
+	r.doubt = nil
+	r.acked++
+	want, err := c.do(r.ref)
+	if err != nil || got != want {
+		r.fatalf("got %s, the reference %s, %v", got, want, err)
+	}
+	return nil
+}
+
+// compare compares all that a store tells with the reference. If they differ
+// the call in doubt must be the reason.
+func (r *trial) compare(s store.Store) error {
+	got, err := r.image(s)
+	if err != nil {
+		return err
+	}
+	want, err := r.image(r.ref)
+	if err != nil {
+		return err
+	}
+	if got != want && r.doubt != nil {
+		if _, err := r.doubt.do(r.ref); err != nil {
+			return err
+		}
+		if want, err = r.image(r.ref); err != nil {
+			return err
+		}
+	}
+	r.doubt = nil
+	if got != want {
+		r.fatalf("the store has\n%s\nthe reference\n%s", got, want)
+	}
+	return nil
+}
