@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
 	"github.com/tabaproject/taba/internal/verify"
@@ -115,11 +114,13 @@ func (c *cluster) restart(victims ...*process) {
 // are, not how many events.
 func newSession(t *testing.T, o verify.Options) *verify.Session {
 	t.Helper()
-	o.Writers, o.PerPost, o.Timeout, o.Settle = 2, 10, 2*time.Second, patience
-	s, err := verify.New(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.Writers, o.PerPost, o.Timeout, o.Settle = 2, 10, patience/12, patience
+	var s *verify.Session
+	eventually(t, "all processes answer", func() (ok bool) {
+		var err error
+		s, err = verify.New(context.Background(), o)
+		return err == nil
+	})
 	t.Cleanup(s.Close)
 	return s
 }

@@ -49,7 +49,9 @@ func (p *patient) agentCycle(i int) {
 	fault := diskFaults[i%len(diskFaults)]
 	switch i / len(diskFaults) % 4 {
 	case 0:
-		p.strike(Order{Fault: fault, Times: 1})
+		if p.strike(Order{Fault: fault, Times: 1}); !p.isReady() {
+			p.t.Errorf("not ready after one time: %s", fault)
+		}
 	case 1:
 		p.strike(Order{Fault: fault})
 		p.heal()
