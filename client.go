@@ -13,16 +13,18 @@ import (
 // Client records events and sends them. Make one with New; a nil *Client and
 // a zero Client do nothing.
 type Client struct {
+	numbers numbers
+	// clock is the time of numbers, in milliseconds since 1970, or clockIdle
+	// while nothing waits to be sent, or clockClosed.
+	clock atomic.Int64
+	_     [64]byte // keeps what changes often off the recorders' cache lines
+
 	cfg  Config
 	http *http.Client
 	own  bool // http is the client's own
 
-	table   table
-	numbers numbers
-	values  values
-	// clock is the time of numbers, in milliseconds since 1970, or clockIdle
-	// while nothing waits to be sent, or clockClosed.
-	clock    atomic.Int64
+	table    table
+	values   values
 	used     atomic.Int64 // bytes of the buffer in use
 	bound    int64        // of used
 	inFlight atomic.Int64 // bytes of the body being sent
@@ -67,7 +69,7 @@ func New(cfg Config) *Client {
 	}
 	f := newFlusher(c)
 	c.bound = int64(cfg.BufferBytes - f.bodyBytes)
-	c.numbers = newNumbers(c.bound)
+	c.numbers.init(c.bound)
 	if err != nil {
 		c.report(err)
 	}

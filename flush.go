@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/tabaproject/taba/internal/wire"
 )
 
 // flusher sends what a client buffers: one request in flight, while the rest
@@ -18,10 +16,11 @@ type flusher struct {
 	sent chan outcome // of the request in flight
 
 	encoder
-	body  *body // not acknowledged yet; nil if there is none
-	busy  bool  // body is in flight
-	due   bool  // send without waiting for FlushEvery
-	since time.Time
+	body  *body     // not acknowledged yet; nil if there is none
+	busy  bool      // body is in flight
+	due   bool      // send without waiting for FlushEvery
+	since time.Time // when something was found to be pending, zero if nothing is
+	quiet time.Time // when nothing was, zero if something is
 
 	tries   int       // of body that failed
 	retryAt time.Time // of body
@@ -42,6 +41,9 @@ type flusher struct {
 }
 
 const (
+	// restAfter is how long nothing is recorded before the clock rests. To go
+	// to rest costs everybody some 20 µs, see numbers.barrier.
+	restAfter  = 10 * time.Second
 	minTick    = time.Millisecond
 	maxTick    = 50 * time.Millisecond // the grain of the clock
 	minBackoff = 100 * time.Millisecond
@@ -82,7 +84,7 @@ func (f *flusher) await() {
 		f.due = true
 	case w := <-f.c.flushes:
 		f.waiters = append(f.waiters, w)
-		f.take()
+		f.mark(f.c)
 		f.due = true
 	case o := <-f.sent:
 		f.settle(o)
@@ -105,6 +107,7 @@ func (f *flusher) step() {
 			f.send()
 		}
 	case f.pending():
+		f.quiet = time.Time{}
 		if f.since.IsZero() {
 			f.since = now
 		}
@@ -116,7 +119,7 @@ func (f *flusher) step() {
 		f.over = true
 	default:
 		f.release()
-		f.rest()
+		f.idle(now)
 	}
 }
 
@@ -130,10 +133,21 @@ func (f *flusher) start(now time.Time) {
 	}
 }
 
+// idle is when there is nothing to do.
+func (f *flusher) idle(now time.Time) {
+	f.since, f.due = time.Time{}, false
+	if f.quiet.IsZero() {
+		f.quiet = now
+	}
+	if now.Sub(f.quiet) >= restAfter {
+		f.rest()
+	}
+}
+
 // rest stops the clock until something is recorded.
 func (f *flusher) rest() {
 	f.tick.Stop()
-	f.tick, f.since, f.due = nil, time.Time{}, false
+	f.tick = nil
 	f.c.clock.Store(clockIdle)
 	// Whoever read the clock before that has recorded by the time this
 	// returns; whoever reads it later wakes us.
@@ -146,7 +160,8 @@ func (f *flusher) rest() {
 
 // pending reports whether there is anything to send.
 func (f *flusher) pending() bool {
-	return f.c.used.Load() > 0 || f.unreported() > 0 && !f.mute
+	return len(f.records)+len(f.items) > 0 || f.c.numbers.waiting() || f.c.values.waiting() ||
+		f.unreported() > 0 && !f.mute
 }
 
 // unreported is the number of dropped events that the tab of dropped events
@@ -157,24 +172,22 @@ func (f *flusher) unreported() uint64 {
 
 // next sends the next body.
 func (f *flusher) next(now time.Time) {
-	if f.empty() {
-		f.take()
+	if f.empty(f.c) {
+		f.mark(f.c)
 	}
-	f.body = f.build(f.c, now, f.unreported())
-	f.due, f.since = !f.empty(), time.Time{}
+	b := f.build(f.c, now, f.unreported())
+	if b.events+b.drops == 0 {
+		return // somebody is just about to record
+	}
+	f.body = b
+	f.due, f.since = !f.empty(f.c), time.Time{}
 	f.tries = 0
 	f.send()
 }
 
-// take takes over everything that was recorded so far.
-func (f *flusher) take() {
-	f.chunks = f.c.numbers.take(f.chunks)
-	f.items = f.c.values.take(f.items)
-}
-
 func (f *flusher) send() {
 	f.busy = true
-	f.c.inFlight.Store(int64(cap(f.body.text)))
+	f.c.inFlight.Store(int64(cap(f.body.bytes)))
 	go func(b *body) { f.sent <- f.c.post(f.ctx, b) }(f.body)
 }
 
@@ -204,12 +217,12 @@ func (f *flusher) settle(o outcome) {
 		f.lose(DropRejected, b.events)
 		f.reported -= b.drops
 		f.mute = b.events == 0
-		f.wire = wire.Encoder{} // its memory may still be read by the request
+		f.text = textWriter{} // its memory may still be read by the request
 	}
 	f.reset(b)
 	f.body = nil
 	f.c.inFlight.Store(0)
-	if f.empty() {
+	if f.empty(f.c) {
 		f.release()
 	}
 }
@@ -254,7 +267,8 @@ func (f *flusher) shut() {
 	}
 	f.closeCtx, f.gaveUp, f.closing = ctx, ctx.Done(), nil
 	f.c.clock.Store(clockClosed)
-	f.take()
+	f.c.numbers.barrier()
+	f.mark(f.c)
 	f.last = f.c.counters.totalDropped()
 	f.retryAt = time.Time{}
 }
@@ -262,6 +276,7 @@ func (f *flusher) shut() {
 // giveUp ends without having sent everything.
 func (f *flusher) giveUp() {
 	f.cancel()
+	f.mark(f.c)
 	left := f.discard(f.c)
 	if f.body != nil {
 		left += f.body.events

@@ -66,8 +66,8 @@ func TestHalfFullFlushes(t *testing.T) {
 		a := &agent{}
 		c := offline(a, taba.Config{FlushEvery: time.Hour, BufferBytes: 1 << 20})
 		defer c.Close(context.Background())
-		for range 20_000 { // 480 kB
-			c.Counter("n").Add(1)
+		for i := range 30_000 { // 480 kB
+			c.Percentile("p").Record(float64(i))
 		}
 		synctest.Wait()
 		if a.requests() == 0 {

@@ -36,7 +36,7 @@ func (c *Client) post(ctx context.Context, b *body) (o outcome) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL+"/post", bytes.NewReader(b.text))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL+"/post", bytes.NewReader(b.bytes))
 	if err != nil {
 		return outcome{err: fmt.Errorf("taba: %w", err), again: true}
 	}

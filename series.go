@@ -10,7 +10,7 @@ import (
 // nothing.
 type series struct {
 	c    *Client
-	id   uint32 // index into table.all
+	word uint64 // one | index into table.all: of a run of one event
 	typ  string
 	name string
 	bad  bool // its events are dropped: bad name, or too many names
@@ -22,7 +22,7 @@ type series struct {
 	last  int64
 }
 
-// maxSeries bounds how many names one client can make; most programs have
+// maxSeries bounds how many names one client can make, below tick; most programs have
 // hundreds. It keeps names made of user input from filling the memory.
 const maxSeries = 1 << 16
 
@@ -82,7 +82,7 @@ func (c *Client) addSeries(typ, name string) (*series, error) {
 	}
 	err := checkName(name)
 	key.name = strings.Clone(key.name)
-	s := &series{c: c, id: uint32(len(t.all)), typ: typ, name: key.name, bad: err != nil}
+	s := &series{c: c, word: one | uint64(len(t.all)), typ: typ, name: key.name, bad: err != nil}
 	t.byName[key] = s
 	t.all = append(t.all, s)
 	if err != nil {

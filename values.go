@@ -118,6 +118,12 @@ func (vs *values) take(dst []item) []item {
 	return dst
 }
 
+func (vs *values) waiting() bool {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	return len(vs.items) > 0
+}
+
 func (vs *values) barrier() {
 	vs.mu.Lock()
 	//lint:ignore SA2001 whoever holds the lock is recording: there is nothing to do inside

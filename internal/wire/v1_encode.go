@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 // concurrent use.
 type Encoder struct {
 	buf    []byte
+	last   int    // where the last event begins
 	inner  []byte // scratch: a payload before it becomes a string
 	client bool   // one is open
 	tab    bool   // one is open
@@ -92,7 +94,17 @@ func (e *Encoder) EventText(typ string, time, payload []byte) {
 	e.tail(payload)
 }
 
+// Repeat writes the event that was written last n more times.
+func (e *Encoder) Repeat(n int) {
+	e.buf = slices.Grow(e.buf, n*(len(e.buf)-e.last))
+	event := e.buf[e.last:]
+	for range n {
+		e.buf = append(e.buf, event...)
+	}
+}
+
 func (e *Encoder) head(typ string) {
+	e.last = len(e.buf)
 	e.buf = pyjson.AppendString(append(e.buf, '['), typ)
 	e.buf = append(e.buf, ", "...)
 }
