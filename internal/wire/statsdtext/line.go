@@ -68,13 +68,11 @@ const smallestRate = 1e-9
 // may several groups of value, type and rate, as the first statsd took them.
 func Parse(line []byte, maxName int) ([]Metric, Reason) {
 	text := strings.TrimRight(string(line), "\r")
-	switch {
-	case text == "":
+	if text == "" {
 		return nil, ""
-	case strings.HasPrefix(text, "_e{"):
-		return nil, Event
-	case strings.HasPrefix(text, "_sc|"):
-		return nil, ServiceCheck
+	}
+	if other := Other([]byte(text)); other != "" {
+		return nil, other
 	}
 	name, rest, ok := strings.Cut(text, ":")
 	if !ok {
@@ -98,6 +96,17 @@ func Parse(line []byte, maxName int) ([]Metric, Reason) {
 		metrics = append(metrics, group...)
 	}
 	return metrics, ""
+}
+
+// Other returns Event or ServiceCheck if a line is one of those, else nothing.
+func Other(line []byte) Reason {
+	switch {
+	case bytes.HasPrefix(line, []byte("_e{")):
+		return Event
+	case bytes.HasPrefix(line, []byte("_sc|")):
+		return ServiceCheck
+	}
+	return ""
 }
 
 // cutGroup cuts what follows a bar at the colon that begins another group: one

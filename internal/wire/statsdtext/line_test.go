@@ -108,7 +108,7 @@ func fast(buf []byte, maxName int) (got []string) {
 // metrics is Parse by the parts of a line.
 func (l *Line) metrics(buf []byte, maxName int) ([]Metric, Reason) {
 	line := buf[l.Name:l.End]
-	if l.TailStart == 0 || bytes.HasPrefix(line, []byte("_")) || !Single(buf[l.TailStart:l.End]) {
+	if l.TailStart == 0 || Other(line) != "" || !Single(buf[l.TailStart:l.End]) {
 		return Parse(line, maxName)
 	}
 	h, why := ParseHead(buf[l.Name:l.NameEnd], buf[l.TailStart:l.End], maxName)

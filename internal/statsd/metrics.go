@@ -1,0 +1,155 @@
+package statsd
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/tabaproject/taba/internal/wire/statsdtext"
+	"github.com/tabaproject/taba/state"
+)
+
+// Reasons for which lines and datagrams are lost, beside those of the grammar.
+const (
+	tooLong   statsdtext.Reason = "line_long" // it does not fit into a buffer
+	truncated                   = "truncated" // the datagram is larger than a buffer
+	capacity                    = "capacity"  // the budget is full
+)
+
+// counts is what a Door counts.
+type counts struct {
+	set       *metrics.Set
+	lines     *metrics.Counter
+	bytes     *metrics.Counter
+	datagrams *metrics.Counter
+	overflow  *metrics.Counter
+	clamped   *metrics.Counter
+	dropped   *metrics.Counter // datagrams, for capacity
+	truncated *metrics.Counter // datagrams
+	lost      *metrics.Counter // events, by a commit that failed
+	open      atomic.Int64     // connections
+
+	refused map[statsdtext.Reason]*metrics.Counter // lines
+	mu      sync.Mutex
+	events  map[state.Reason]*metrics.Counter // refused by their Type
+}
+
+func newCounts() *counts {
+	s := metrics.NewSet()
+	c := &counts{
+		set:       s,
+		lines:     s.NewCounter("taba_statsd_lines_total"),
+		bytes:     s.NewCounter("taba_statsd_bytes_total"),
+		datagrams: s.NewCounter("taba_statsd_datagrams_total"),
+		overflow:  s.NewCounter("taba_statsd_overflow_values_total"),
+		clamped:   s.NewCounter("taba_statsd_clamped_values_total"),
+		dropped:   s.NewCounter(fmt.Sprintf(`taba_statsd_dropped_datagrams_total{reason=%q}`, capacity)),
+		truncated: s.NewCounter(fmt.Sprintf(`taba_statsd_dropped_datagrams_total{reason=%q}`, truncated)),
+		lost:      s.NewCounter(`taba_statsd_lost_events_total{reason="commit"}`),
+		refused:   make(map[statsdtext.Reason]*metrics.Counter),
+		events:    make(map[state.Reason]*metrics.Counter),
+	}
+	for _, why := range []statsdtext.Reason{
+		statsdtext.NoValue, statsdtext.NoType, statsdtext.BadName, statsdtext.LongName, statsdtext.BadType, statsdtext.BadValue,
+		statsdtext.BadRate, statsdtext.BadTime, statsdtext.Event, statsdtext.ServiceCheck, tooLong,
+	} {
+		c.refused[why] = s.NewCounter(fmt.Sprintf(`taba_statsd_refused_lines_total{reason=%q}`, string(why)))
+	}
+	return c
+}
+
+func (c *counts) add(l *laneCounts) {
+	c.lines.Add(l.lines)
+	c.bytes.Add(l.bytes)
+	if l.datagrams > 0 {
+		c.datagrams.Add(l.datagrams)
+	}
+	if l.overflow > 0 {
+		c.overflow.Add(l.overflow)
+	}
+}
+
+// event counts what a Type refused.
+func (c *counts) event(why state.Reason, n uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counter := c.events[why]
+	if counter == nil {
+		const most = 16 // reasons that Types of a user's own can make
+		if len(c.events) == most {
+			why = "other"
+		}
+		counter = c.set.GetOrCreateCounter(fmt.Sprintf(`taba_statsd_refused_events_total{reason=%q}`, string(why)))
+		c.events[why] = counter
+	}
+	counter.Add(int(n))
+}
+
+// WritePrometheus writes what the Door counts in Prometheus text format.
+func (d *Door) WritePrometheus(w io.Writer) {
+	d.counts.set.WritePrometheus(w)
+	known, conflicts := d.names.stats()
+	metrics.WriteGaugeUint64(w, "taba_statsd_names", uint64(known))
+	metrics.WriteGaugeUint64(w, "taba_statsd_names_max", uint64(d.names.limit))
+	metrics.WriteCounterUint64(w, "taba_statsd_type_conflicts_total", conflicts)
+	metrics.WriteGaugeUint64(w, "taba_statsd_connections", uint64(d.counts.open.Load()))
+	var drops uint64
+	for _, s := range d.sockets() {
+		buffer, dropped := s.kernel()
+		drops += dropped
+		metrics.WriteGaugeUint64(w, fmt.Sprintf(`taba_statsd_receive_buffer_bytes{socket=%q}`, s.name), buffer)
+	}
+	metrics.WriteCounterUint64(w, `taba_statsd_dropped_datagrams_total{reason="kernel"}`, drops)
+}
+
+// A BadLine is a line that was refused.
+type BadLine struct {
+	At     time.Time
+	Client string // who owns what its sender sends
+	Reason string
+	Line   string // cut if it is long
+}
+
+// What is kept of bad lines.
+const (
+	badLines     = 64
+	badLineBytes = 200
+)
+
+// badRing keeps the last bad lines.
+type badRing struct {
+	mu    sync.Mutex
+	lines []BadLine
+	next  int
+}
+
+func (r *badRing) add(l BadLine) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.lines) < badLines {
+		r.lines = append(r.lines, l)
+		return
+	}
+	r.lines[r.next] = l
+	r.next = (r.next + 1) % badLines
+}
+
+// Bad returns the last lines that were refused, oldest first.
+func (d *Door) Bad() []BadLine {
+	d.bad.mu.Lock()
+	defer d.bad.mu.Unlock()
+	return append(append([]BadLine(nil), d.bad.lines[d.bad.next:]...), d.bad.lines[:d.bad.next]...)
+}
+
+// refused counts a line that is not taken, and keeps it if it is bad.
+func (d *Door) refused(client string, line []byte, why statsdtext.Reason) {
+	d.counts.refused[why].Inc()
+	if why == statsdtext.Event || why == statsdtext.ServiceCheck {
+		return // nothing is wrong with it
+	}
+	d.bad.add(BadLine{d.o.Now(), client, string(why), string(line[:min(len(line), badLineBytes)])})
+}
