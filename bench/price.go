@@ -11,7 +11,7 @@ import (
 const (
 	priceEvents      = 100 // of a post
 	priceTabs        = 10  // of a post
-	priceConnections = 32
+	priceConnections = 256
 	priceSpan        = 8 * time.Second
 	priceGoal        = 1.3
 	memoryDir        = "/dev/shm" // a file system in memory: syncing costs nothing there
