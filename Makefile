@@ -15,10 +15,10 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test chaos sim lint bench fuzz cover clean
+.PHONY: help build demo test chaos powerloss sim lint bench fuzz cover clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/taba
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/taba ./cmd/taba
@@ -33,6 +33,10 @@ test: ## run all tests, with the race detector, and simulate 15,000 lives withou
 sim: ## simulate SEEDS (15000) lives of clusters, and find every bug put back
 	$(GO) test -c -o bin/sim.test ./test/sim
 	bin/sim.test -test.v -test.run 'TestLives|TestBugs' -spread -lives $(SEEDS)
+
+powerloss: ## cut the power and let disks fail for long (LOSSES=100000 DISKERRORS=5000)
+	$(GO) test -count=1 -timeout 24h -v -run 'TestPowerLoss$$|TestDiskErrors$$' ./internal/spool ./internal/store/pebblestore \
+	  -losses $(LOSSES) -diskerrors $(DISKERRORS) | grep -v -e '^=== ' -e '/[0-9]* ('
 
 chaos: build ## mistreat real processes for hours (KILLS, WINDOWS, DISKS, HISTORIES, CHAOS=regexp); Ctrl-C sums up
 	TABA_CHAOS_KILLS=$(KILLS) TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_DISKS=$(DISKS) TABA_CHAOS_HISTORIES=$(HISTORIES) \

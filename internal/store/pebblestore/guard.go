@@ -188,6 +188,18 @@ func (f *guardFile) SyncTo(length int64) (full bool, err error) {
 	return full, err
 }
 
+// Stat must not fail either: Pebble asks about a log that it is about to write.
+func (f *guardFile) Stat() (info vfs.FileInfo, err error) {
+	err = f.g.change("stat", f.name, func() error {
+		info, err = f.File.Stat()
+		return err
+	})
+	if err == nil && info == nil {
+		info = lostInfo{&lostFile{name: f.g.PathBase(f.name)}}
+	}
+	return info, err
+}
+
 // Preallocate only saves time: it may fail.
 func (f *guardFile) Preallocate(offset, length int64) error {
 	if f.g.failed.Load() != nil {

@@ -20,7 +20,7 @@ func TestPowerLoss(t *testing.T) {
 	var all totals
 	all.progress = disktest.NewProgress(t)
 	t.Run("disks", func(t *testing.T) {
-		for n, left := 0, *disktest.Losses; left > 0; n++ {
+		for n, left := 0, *disktest.Losses/slow; left > 0; n++ {
 			losses := min(left, lossesPerDisk)
 			left -= losses
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestPowerLoss(t *testing.T) {
 		all.Of("losses"), all.Of("kills"), all.Of("acknowledged"))
 	t.Logf("the power failed during: %v", &all.phases)
 	t.Logf("and just before these operations: %v", &all.operations)
-	if *disktest.Losses < 2000 {
+	if *disktest.Losses/slow < 2000 {
 		return
 	}
 	for _, phase := range []string{"first open", "open again", "append", "command", "compact", "close source", "collect", "rest"} {
@@ -121,7 +121,7 @@ func (r *trial) ended(kill bool) *disktest.Disk {
 	r.all.Add("losses", 1)
 	r.all.phases.Add(r.now, 1)
 	r.all.operations.Add(disktest.What(op), 1)
-	r.all.progress.Report(r.all.Of("losses"), *disktest.Losses, "power losses")
+	r.all.progress.Report(r.all.Of("losses"), *disktest.Losses/slow, "power losses")
 	return next
 }
 
