@@ -17,6 +17,7 @@ import (
 	"github.com/tabaproject/taba/internal/forward"
 	"github.com/tabaproject/taba/internal/ingest"
 	"github.com/tabaproject/taba/internal/spool"
+	"github.com/tabaproject/taba/internal/statsd"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state/builtin"
 )
@@ -42,6 +43,7 @@ type agent struct {
 	counts    *ingest.Metrics
 	budget    *ingest.Budget
 	front     *front
+	statsd    *statsd.Door // nil if it is not listened for
 	rest      *rest
 	started   time.Time
 }
@@ -100,10 +102,14 @@ func (a *agent) run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { a.rest.run(behind, releaseMemory) })
-	err := a.front.serve(ctx, listener{
-		addr: a.cfg.Listen, cert: a.cfg.TLSCert, key: a.cfg.TLSKey,
-		limits: a.cfg.Limits, drain: a.cfg.DrainTimeout,
-	})
+	err := a.listenStatsd(builtin.Registry())
+	if err == nil {
+		err = a.front.serve(ctx, listener{
+			addr: a.cfg.Listen, cert: a.cfg.TLSCert, key: a.cfg.TLSKey,
+			limits: a.cfg.Limits, drain: a.cfg.DrainTimeout,
+		})
+	}
+	a.statsd.Stop()
 	a.committer.Stop()
 	stop()
 	work.Wait()

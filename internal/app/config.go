@@ -21,6 +21,7 @@ type ServerConfig struct {
 	Insecure   bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`
 	TLSCert    string        `key:"tls_cert" kind:"file" help:"certificate file (PEM); serves HTTPS, with tls_key"`
 	TLSKey     string        `key:"tls_key" kind:"file" help:"private key file (PEM) of tls_cert"`
+	Statsd     Statsd        `key:"statsd"`
 	Limits     Limits        `key:"limits"`
 	ViewBudget Bytes         `key:"view_budget" min:"1MiB" default:"512MiB" help:"memory that cached States may take before the least used are dropped"`
 	GCEvery    time.Duration `key:"gc_every" min:"1s" default:"1h" help:"how often States that hold nothing any more are removed"`
@@ -42,9 +43,22 @@ type AgentConfig struct {
 	Insecure    bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`
 	TLSCert     string        `key:"tls_cert" kind:"file" help:"certificate file (PEM); serves HTTPS, with tls_key"`
 	TLSKey      string        `key:"tls_key" kind:"file" help:"private key file (PEM) of tls_cert"`
+	Statsd      Statsd        `key:"statsd"`
 	Limits      Limits        `key:"limits"`
 	Logging     `key:""`
 	Drain       `key:""`
+}
+
+// Statsd is where statsd and DogStatsD are listened for, and what is made of
+// them.
+type Statsd struct {
+	UDP           []string `key:"udp" kind:"host:port,…" help:"addresses for statsd over UDP, such as 127.0.0.1:8125; empty: none"`
+	TCP           []string `key:"tcp" kind:"host:port,…" help:"addresses for statsd over TCP; empty: none"`
+	Unix          []string `key:"unix" kind:"path,…" help:"unix sockets for statsd: a path for datagrams, unixstream://PATH for streams"`
+	Client        string   `key:"client" kind:"name" help:"client that owns what is sent; empty: the sender's address, or this host's name if it is on it"`
+	GaugeSign     string   `key:"gauge_sign" oneof:"change,set" default:"change" help:"what +1 and -1 do to a gauge: change its value, or set it"`
+	Names         int      `key:"names" min:"1" default:"200000" help:"tabs of clients that are told apart; what is beyond counts in the tab statsd.overflow"`
+	ReceiveBuffer Bytes    `key:"receive_buffer" min:"4KiB" default:"16MiB" help:"size asked of the kernel for the receive buffer of a socket for datagrams"`
 }
 
 // Limits bound what one request, one peer and all of them together may take.

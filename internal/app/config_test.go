@@ -267,3 +267,25 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestStatsdNeedsLoopbackOrInsecure(t *testing.T) {
+	cfg := DefaultServerConfig()
+	cfg.Store = "memory"
+	cfg.Statsd.UDP, cfg.Statsd.TCP = []string{"127.0.0.1:8125", "[::1]:8125"}, []string{"localhost:0"}
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("loopback: %v", err)
+	}
+	cfg.Statsd.UDP = []string{":8125"}
+	cfg.TokensFile = "tokens"
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "statsd.udp") {
+		t.Errorf("every address: %v, want a problem of statsd.udp", err)
+	}
+	cfg.Insecure = true
+	if err := cfg.Validate(); err != nil {
+		t.Errorf("insecure: %v", err)
+	}
+	cfg.Statsd.TCP = []string{"8125"}
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "statsd.tcp") {
+		t.Errorf("no address: %v, want a problem of statsd.tcp", err)
+	}
+}

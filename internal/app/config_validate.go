@@ -20,6 +20,7 @@ func (c *AgentConfig) Validate() error { return c.problems().err() }
 func (c *ServerConfig) problems() Problems {
 	v := validation{section: SectionServer}
 	v.listener(c.Listen, c.TokensFile, c.Insecure)
+	v.statsd(c.Statsd, c.Insecure)
 	v.tls(c.TLSCert, c.TLSKey)
 	v.limits(c.Limits)
 	if c.Store == "pebble" && c.Data == "" {
@@ -31,6 +32,7 @@ func (c *ServerConfig) problems() Problems {
 func (c *AgentConfig) problems() Problems {
 	v := validation{section: SectionAgent}
 	v.listener(c.Listen, c.TokensFile, c.Insecure)
+	v.statsd(c.Statsd, c.Insecure)
 	v.tls(c.TLSCert, c.TLSKey)
 	v.limits(c.Limits)
 	if c.Spool == "" {
@@ -58,17 +60,36 @@ func (v *validation) add(key, format string, args ...any) {
 }
 
 func (v *validation) listener(listen, tokens string, insecure bool) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		v.add("listen", "%q is not an address; write host:port, such as 127.0.0.1:8300", listen)
-		return
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		v.add("listen", "%q is not a port; write a number from 0 to 65535, 0 for any free one", port)
-	}
-	if !isLoopback(host) && tokens == "" && !insecure {
+	host, ok := v.address("listen", listen)
+	if ok && !isLoopback(host) && tokens == "" && !insecure {
 		v.add("listen", "%q can be reached from other machines; name a tokens file (--tokens-file FILE), or say --insecure", listen)
 	}
+}
+
+// address checks an address to listen on and returns its host.
+func (v *validation) address(key, addr string) (host string, ok bool) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		v.add(key, "%q is not an address; write host:port, such as 127.0.0.1:8300", addr)
+		return "", false
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		v.add(key, "%q is not a port; write a number from 0 to 65535, 0 for any free one", port)
+	}
+	return host, true
+}
+
+// statsd checks the listeners for statsd, which knows no tokens.
+func (v *validation) statsd(s Statsd, insecure bool) {
+	check := func(key string, list []string) {
+		for _, addr := range list {
+			if host, ok := v.address(key, addr); ok && !isLoopback(host) && !insecure {
+				v.add(key, "%q can be reached from other machines, and statsd knows no tokens; say --insecure if that is meant", addr)
+			}
+		}
+	}
+	check("statsd.udp", s.UDP)
+	check("statsd.tcp", s.TCP)
 }
 
 // isLoopback reports whether only this machine can reach the host. An empty

@@ -16,6 +16,7 @@ import (
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/ingest"
 	"github.com/tabaproject/taba/internal/query"
+	"github.com/tabaproject/taba/internal/statsd"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/store/pebblestore"
 	"github.com/tabaproject/taba/internal/view"
@@ -46,6 +47,7 @@ type server struct {
 	budget    *ingest.Budget
 	query     *query.Handler
 	front     *front
+	statsd    *statsd.Door // nil if it is not listened for
 	latency   Latency
 	rest      *rest
 }
@@ -141,10 +143,14 @@ func (s *server) run(ctx context.Context) error {
 	work.Go(func() { s.query.PruneEvery(behind, s.cfg.GCEvery) })
 	work.Go(func() { s.collectSources(behind) })
 	work.Go(func() { s.rest.run(behind, releaseMemory) })
-	err := s.front.serve(ctx, listener{
-		addr: s.cfg.Listen, cert: s.cfg.TLSCert, key: s.cfg.TLSKey,
-		limits: s.cfg.Limits, drain: s.cfg.DrainTimeout,
-	})
+	err := s.listenStatsd(builtin.Registry())
+	if err == nil {
+		err = s.front.serve(ctx, listener{
+			addr: s.cfg.Listen, cert: s.cfg.TLSCert, key: s.cfg.TLSKey,
+			limits: s.cfg.Limits, drain: s.cfg.DrainTimeout,
+		})
+	}
+	s.statsd.Stop()
 	s.committer.Stop()
 	stop()
 	work.Wait()

@@ -86,8 +86,11 @@ func (d *Door) signal() {
 }
 
 // Stop takes in what has arrived, closes what is open, and returns when
-// everything is committed.
+// everything is committed. It is called once; a nil Door has nothing to stop.
 func (d *Door) Stop() {
+	if d == nil {
+		return
+	}
 	d.mu.Lock()
 	close(d.stop)
 	for _, c := range d.closers {

@@ -341,7 +341,7 @@ func TestSockets(t *testing.T) {
 	if got := metric(t, d, "taba_statsd_datagrams_total"); got != "4" {
 		t.Errorf("%s datagrams, want 4", got)
 	}
-	if got := metric(t, d, fmt.Sprintf("taba_statsd_receive_buffer_bytes{socket=%q}", udp)); got == "0" {
+	if got := metric(t, d, fmt.Sprintf(`taba_statsd_receive_buffer_bytes{socket="0",address=%q}`, udp)); got == "0" {
 		t.Error("the receive buffer was not read back")
 	}
 	if got := metric(t, d, `taba_statsd_dropped_datagrams_total{reason="kernel"}`); got != "0" {

@@ -15,9 +15,10 @@ import (
 
 // Reasons for which lines and datagrams are lost, beside those of the grammar.
 const (
-	tooLong   statsdtext.Reason = "line_long" // it does not fit into a buffer
-	truncated                   = "truncated" // the datagram is larger than a buffer
-	capacity                    = "capacity"  // the budget is full
+	tooLong = statsdtext.Reason("line_long") // it does not fit into a buffer
+
+	truncated = "truncated" // the datagram is larger than a buffer
+	capacity  = "capacity"  // the budget is full
 )
 
 // counts is what a Door counts.
@@ -98,10 +99,10 @@ func (d *Door) WritePrometheus(w io.Writer) {
 	metrics.WriteCounterUint64(w, "taba_statsd_type_conflicts_total", conflicts)
 	metrics.WriteGaugeUint64(w, "taba_statsd_connections", uint64(d.counts.open.Load()))
 	var drops uint64
-	for _, s := range d.sockets() {
+	for i, s := range d.sockets() {
 		buffer, dropped := s.kernel()
 		drops += dropped
-		metrics.WriteGaugeUint64(w, fmt.Sprintf(`taba_statsd_receive_buffer_bytes{socket=%q}`, s.name), buffer)
+		metrics.WriteGaugeUint64(w, fmt.Sprintf(`taba_statsd_receive_buffer_bytes{socket="%d",address=%q}`, i, s.name), buffer)
 	}
 	metrics.WriteCounterUint64(w, `taba_statsd_dropped_datagrams_total{reason="kernel"}`, drops)
 }
