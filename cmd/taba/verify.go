@@ -127,6 +127,9 @@ func (v *verifying) run(cmd *cobra.Command) error {
 	if err != nil {
 		return errors.Join(failed, err)
 	}
+	if cmd.Context().Err() != nil {
+		_, _ = fmt.Fprintf(out.W, "Interrupted: %s of %s events were sent.\n\n", number(report.Total().Sent), number(uint64(v.events)))
+	}
 	_, _ = fmt.Fprint(out.W, report.Text(out))
 	if failed != nil {
 		return fmt.Errorf("not all events could be sent: %w", failed)
