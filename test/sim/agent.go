@@ -80,11 +80,14 @@ func (a *agent) post() {
 	}
 }
 
+// outcome says what became of something. Numbers of Pebble's files, and which
+// of them failed first, are left out: its goroutines decide that.
 func outcome(err error) string {
-	if err != nil {
-		return "refused, " + err.Error()
+	if err == nil {
+		return "acknowledged"
 	}
-	return "acknowledged"
+	text, _, _ := strings.Cut(err.Error(), ": the disk that holds store")
+	return "refused, " + text
 }
 
 // work lets the process do one thing.

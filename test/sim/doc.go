@@ -22,7 +22,9 @@
 //   - at rest the ledger of events adds up.
 //
 // A seed that fails is run again to tell its story: the numbered steps in
-// words. Bugs lists mistakes that can be put back, each as a wrapper in this
+// words. A Tally counts what happened, so that a mix in which nothing happens
+// is seen. Lives are spread over processes, one at a time in each, because
+// crypto/rand is the seed's while a life lasts. Bugs lists mistakes that can be put back, each as a wrapper in this
 // package around a store, a disk or the network, and the Mix that finds it. So
 // the simulator is itself tested.
 //
@@ -33,4 +35,6 @@
 // an acknowledgement waits until what it rests on is safe (a synced disk,
 // Redis with WAIT for all replicas), in the other it does not (WAIT 0), and
 // reconciliation has to bring back what was lost.
+// A primary that was taken over from may go on serving some servers, and a
+// vbucket may move to another shard.
 package sim

@@ -177,7 +177,8 @@ func printTallies(all []Mix, tallies []Tally) {
 }
 
 // TestReplay lives the same life twice: the story is the same, word by word.
-// Where Pebble is under it, its goroutines have a say in the names of files.
+// Where Pebble is under it that is almost certain and not certain: its
+// goroutines have a say in which of its files fails first.
 func TestReplay(t *testing.T) {
 	for _, m := range Mixes {
 		if m.Pebble {
@@ -204,6 +205,17 @@ func parting(one, two string) string {
 		}
 	}
 	return "the end of the shorter one"
+}
+
+// TestNames: a mix is asked for by its name.
+func TestNames(t *testing.T) {
+	names := map[string]bool{}
+	for _, m := range mixes() {
+		if names[m.Name] {
+			t.Errorf("two mixes are called %q", m.Name)
+		}
+		names[m.Name] = true
+	}
 }
 
 // live runs one seed. Ids and tokens that would be random are the seed's too.
