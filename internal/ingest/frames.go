@@ -29,6 +29,7 @@ var errFraming = errors.New("the length of a frame is not one: framing is lost")
 type frames struct {
 	conn       io.Reader
 	raw        *rawReader // nil: conn has to be read in the ordinary way
+	idle       func()     // called before a wait, if the connection tells; may be nil
 	first      []byte     // what was read before the stream began
 	buf        []byte     // nil: none is owned
 	begin, end int        // what is not consumed
@@ -39,8 +40,19 @@ type frames struct {
 
 func newFrames(conn net.Conn, buffered []byte) *frames {
 	f := &frames{conn: conn, first: buffered, want: minFrameBuffer}
-	f.raw = newRawReader(conn, f.take, f.disown)
+	f.raw = newRawReader(conn, f.take, f.wait)
 	return f
+}
+
+// tellsIdle reports whether idle is called before every wait.
+func (f *frames) tellsIdle() bool { return f.raw != nil && len(f.first) == 0 }
+
+// wait is called before a wait.
+func (f *frames) wait() {
+	f.disown()
+	if f.idle != nil {
+		f.idle()
+	}
 }
 
 // errTooLarge says that a frame is being skipped.

@@ -22,12 +22,15 @@ func (s *share) reserve(buffers int) bool {
 	defer s.mu.Unlock()
 	held := s.buffers
 	s.buffers = int64(buffers)
-	if n := s.sum(); n <= s.lease.of.Max()/perStream && s.lease.hold(n) {
+	if n := s.sum(); n <= s.most() && s.lease.hold(n) {
 		return true
 	}
 	s.buffers = held
 	return false
 }
+
+// most is what a stream may hold.
+func (s *share) most() int64 { return s.lease.of.Max() / perStream }
 
 // accrue tells what lies folded. It was read already, so it is charged even
 // beyond the budget; then nothing more is read.

@@ -37,6 +37,8 @@ type stream struct {
 	folder  *unbundler
 	count   uint64 // frames read
 	suspect bool   // a frame was refused: names are not to be trusted
+	open    *load  // what is being folded into; nil if nothing is
+	lent    bool   // it was offered since
 }
 
 // serveStream upgrades the connection and serves it until it ends. An error
@@ -90,9 +92,8 @@ func (s *stream) serve(conn net.Conn, first []byte) {
 	s.conn, s.frames, s.folder = conn, newFrames(conn, first), e.folders.get()
 	s.offered, s.spare, s.ended = make(chan *load, 1), make(chan *load, 2), make(chan struct{})
 	go s.commit()
-	if l := s.read(); l != nil {
-		s.offer(l)
-	}
+	s.read()
+	s.offer()
 	close(s.offered)
 	<-s.ended
 	s.frames.close()

@@ -14,6 +14,7 @@ import (
 type load struct {
 	*accumulator
 	begun   bool   // something was folded into it
+	bytes   int64  // read meanwhile
 	upTo    uint64 // the last frame
 	frames  int    // how many of them were taken
 	refused []wire.FrameRefusal
@@ -39,35 +40,50 @@ func (l *load) refuse(frame uint64, why *refusal) {
 	l.refused = append(l.refused, wire.FrameRefusal{Frame: frame, Status: uint32(why.status), Error: why.text})
 }
 
-// read folds frames until no more come. It returns what it has not offered.
-func (s *stream) read() (l *load) {
+// read folds frames until no more come.
+//
+// What was folded is offered when all that has arrived is: while more is there
+// to be folded, a commit can wait, and the larger it is the less it costs an
+// event. A sender that does not wait for acknowledgements could keep it
+// waiting for ever; so it is offered too when that was as much as a stream's
+// share of the budget. Either way, if the committer is busy what follows is
+// added to it.
+func (s *stream) read() {
 	wake := s.watch()
 	defer close(wake)
 	patience := s.patience()
-	for {
-		if l = s.drain(l); s.refusal != nil {
-			return l
-		}
-		full := l != nil && len(l.refused) >= maxRefusedFrames
-		if l != nil {
-			s.offer(l)
+	s.frames.idle = s.offer
+	for s.drain(); s.refusal == nil; s.drain() {
+		full := s.open != nil && len(s.open.refused) >= maxRefusedFrames
+		if full || !s.frames.tellsIdle() || s.open != nil && s.open.bytes >= s.share.most() {
+			s.offer()
 		}
 		if s.refusal = s.room(full); s.refusal != nil {
-			return s.reclaim()
+			break
 		}
 		if full { // there may be more frames to drain
-			l = s.reclaim()
+			s.reclaim()
 			continue
 		}
 		patience()
 		err := s.frames.fill()
-		s.e.o.Metrics.Bytes.Add(s.frames.read)
-		s.frames.read = 0
-		l = s.reclaim()
+		s.reclaim()
+		s.received()
 		if err != nil {
 			s.broken(err)
-			return l
+			break
 		}
+	}
+	s.reclaim()
+}
+
+// received counts the bytes that were read.
+func (s *stream) received() {
+	n := s.frames.read
+	s.frames.read = 0
+	s.e.o.Metrics.Bytes.Add(n)
+	if s.open != nil {
+		s.open.bytes += int64(n)
 	}
 }
 
@@ -148,36 +164,35 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// drain folds the frames that have arrived into l, or into a load of its own.
-func (s *stream) drain(l *load) *load {
-	for l == nil || len(l.refused) < maxRefusedFrames {
+// drain folds the frames that have arrived.
+func (s *stream) drain() {
+	for s.open == nil || len(s.open.refused) < maxRefusedFrames {
 		m, ok, err := s.frames.next()
 		switch {
 		case errors.Is(err, errFraming):
 			s.refusal = refuse(http.StatusBadRequest, reasonFraming, "%v", err)
 			s.e.o.Metrics.refusedRequest(reasonFraming)
-			return l
+			return
 		case err == nil && !ok:
-			return l
+			return
 		}
-		if l == nil {
-			l = s.load()
+		if s.open == nil {
+			s.open = s.load()
 		}
 		s.count++
-		l.upTo = s.count
+		s.open.upTo = s.count
 		if err == nil {
-			err = s.fold(l, m)
+			err = s.fold(s.open, m)
 		}
 		if err != nil {
 			why := asRefusal(err)
 			s.suspect = true
 			s.e.o.Metrics.refusedRequest(why.reason)
-			l.refuse(s.count, why)
+			s.open.refuse(s.count, why)
 			continue
 		}
-		l.frames++
+		s.open.frames++
 	}
-	return l
 }
 
 // fold folds one frame into l. On an error nothing of it counts.
@@ -196,24 +211,31 @@ func (s *stream) fold(l *load, m []byte) error {
 	return s.folder.fold(func() bool { return true }) // the budget was asked before it was read
 }
 
-// offer puts l where the committer finds it. There is room: what was offered
-// before was taken, by the committer or by reclaim.
-func (s *stream) offer(l *load) {
+// offer puts what is open where the committer finds it. There is room: what
+// was offered before was taken, by the committer or by reclaim.
+func (s *stream) offer() {
+	l := s.open
+	if l == nil {
+		return
+	}
 	if l.begun {
 		l.got, l.tabs = s.folder.received(), s.folder.tally.wire()
 	}
 	s.share.accrue(l.Size())
+	s.open, s.lent = nil, true
 	s.offered <- l
 }
 
-// reclaim takes back what was offered and not taken. If it was taken, nil.
-func (s *stream) reclaim() *load {
+// reclaim takes back what was offered and not taken.
+func (s *stream) reclaim() {
+	if !s.lent {
+		return
+	}
+	s.lent = false
 	select {
-	case l := <-s.offered:
-		return l
+	case s.open = <-s.offered:
 	default:
 		s.folder.end()
-		return nil
 	}
 }
 
@@ -221,6 +243,9 @@ func (s *stream) reclaim() *load {
 // offered has as many refusals as a reply may have, until it is taken. While it waits nothing is read,
 // which slows the sender down. A refusal means that there is none to come.
 func (s *stream) room(full bool) *refusal {
+	if s.open != nil {
+		s.share.accrue(s.open.Size())
+	}
 	enough := func() bool {
 		if full && len(s.offered) > 0 {
 			return false
@@ -235,6 +260,7 @@ func (s *stream) room(full bool) *refusal {
 	if enough() {
 		return nil
 	}
+	s.offer() // to make room
 	tired := time.NewTimer(s.e.o.Timeouts.ReadTimeout)
 	defer tired.Stop()
 	for {
