@@ -10,6 +10,8 @@ CHAOS       ?= .
 BENCH       ?= .
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS       ?= 15000
+LOSSES      ?= 100000
+DISKERRORS  ?= 5000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export GOFLAGS += -mod=readonly
@@ -26,9 +28,10 @@ build: ## build bin/taba
 demo: build ## watch a simulated fleet's numbers move (ARGS='--for 20s')
 	bin/taba demo $(ARGS)
 
-test: ## run all tests, with the race detector, and simulate 15,000 lives without it
+test: ## run all tests, with the race detector, then those without it: 15,000 simulated lives, 5,000 power losses
 	$(GO) test -race -timeout 15m ./...
 	$(MAKE) --no-print-directory sim
+	$(MAKE) --no-print-directory powerloss LOSSES=5000 DISKERRORS=200
 
 sim: ## simulate SEEDS (15000) lives of clusters, and find every bug put back
 	$(GO) test -c -o bin/sim.test ./test/sim
@@ -36,7 +39,7 @@ sim: ## simulate SEEDS (15000) lives of clusters, and find every bug put back
 
 powerloss: ## cut the power and let disks fail for long (LOSSES=100000 DISKERRORS=5000)
 	$(GO) test -count=1 -timeout 24h -v -run 'TestPowerLoss$$|TestDiskErrors$$' ./internal/spool ./internal/store/pebblestore \
-	  -losses $(LOSSES) -diskerrors $(DISKERRORS) | grep -v -e '^=== ' -e '/[0-9]* ('
+	  -losses $(LOSSES) -diskerrors $(DISKERRORS)
 
 chaos: build ## mistreat real processes for hours (KILLS, WINDOWS, DISKS, HISTORIES, CHAOS=regexp); Ctrl-C sums up
 	TABA_CHAOS_KILLS=$(KILLS) TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_DISKS=$(DISKS) TABA_CHAOS_HISTORIES=$(HISTORIES) \

@@ -121,14 +121,21 @@ func (w *worker) send(what string, from *client, parts []store.Part) *call {
 			return "", err
 		}
 		var b strings.Builder
+		var done []store.Part
 		for i, r := range results {
 			if r.Err != nil {
-				return "", r.Err
+				err = r.Err // the others may have been applied all the same
+				continue
 			}
+			done = append(done, parts[i])
 			fmt.Fprintln(&b, r.Verdict, r.Head, r.Token, r.Position)
 			if s == store.Store(w.ref) {
 				from.heads[parts[i].VB] = r.Head
 			}
+		}
+		if err != nil {
+			parts = done
+			return "", err
 		}
 		return b.String(), nil
 	}}
