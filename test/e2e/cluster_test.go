@@ -114,7 +114,7 @@ func (c *cluster) restart(victims ...*process) {
 // are, not how many events.
 func newSession(t *testing.T, o verify.Options) *verify.Session {
 	t.Helper()
-	o.Writers, o.PerPost, o.Timeout, o.Settle = 2, 10, patience/12, patience
+	o.Writers, o.PerPost, o.Timeout, o.Settle = 2, 10, patience/4, 2*patience
 	var s *verify.Session
 	eventually(t, "all processes answer", func() (ok bool) {
 		var err error
