@@ -49,6 +49,25 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, '"')
 }
 
+// AppendASCII appends JSON text that is UTF-8, as others than Python write it,
+// with everything but ASCII escaped: then it is read as it was meant. Bytes
+// that are not UTF-8 are taken as Latin-1.
+func AppendASCII(dst, src []byte) []byte {
+	for len(src) > 0 {
+		r, n := utf8.DecodeRune(src)
+		switch hi, lo := utf16.EncodeRune(r); {
+		case n == 1: // or not UTF-8
+			dst = append(dst, src[0])
+		case hi != utf8.RuneError:
+			dst = appendEscape(appendEscape(dst, uint16(hi)), uint16(lo))
+		default:
+			dst = appendEscape(dst, uint16(r))
+		}
+		src = src[n:]
+	}
+	return dst
+}
+
 // AppendLatin1 appends s as a JSON string, ASCII only, each byte being one
 // character: the view the original's servers have of names and texts.
 func AppendLatin1[T string | []byte](dst []byte, s T) []byte {

@@ -57,6 +57,20 @@ func TestAppendString(t *testing.T) {
 	f("\uFFFD", `"\ufffd"`, `"\u00ef\u00bf\u00bd"`)
 }
 
+func TestAppendASCII(t *testing.T) {
+	for src, want := range map[string]string{
+		``:                          ``,
+		`{"a": [1, "x\n"]}`:         `{"a": [1, "x\n"]}`,
+		`["é", "束", "𝄞", "\u00e9"]`: `["\u00e9", "\u675f", "\ud834\udd1e", "\u00e9"]`,
+		"\"\xe9\"":                  "\"\xe9\"",
+		"\"\ufffd\"":                `"\ufffd"`,
+	} {
+		if got := string(AppendASCII(nil, []byte(src))); got != want {
+			t.Errorf("AppendASCII(%q) is %q, want %q", src, got, want)
+		}
+	}
+}
+
 func TestAppend(t *testing.T) {
 	f := func(src string, kind Kind, want string) {
 		t.Helper()

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/tabaproject/taba/internal/pyjson"
 	"github.com/tabaproject/taba/state"
@@ -141,8 +143,12 @@ func (e *RawEvent) AppendEvent(text []byte) (state.Event, []byte, error) {
 	if len(e.Payload) > maxPayload {
 		return state.Event{}, text, fmt.Errorf("the payload is longer than the limit of %d bytes", maxPayload)
 	}
+	payload := e.Payload
+	if slices.ContainsFunc(payload, func(c byte) bool { return c >= utf8.RuneSelf }) {
+		payload = pyjson.AppendASCII(nil, payload) // what the Python client never sent
+	}
 	begin := len(text)
-	text, kind, err := pyjson.AppendCanonical(text, e.Payload)
+	text, kind, err := pyjson.AppendCanonical(text, payload)
 	if err != nil {
 		return state.Event{}, text[:begin], err
 	}
