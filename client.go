@@ -68,7 +68,7 @@ func New(cfg Config) *Client {
 		c.http, c.own = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, true
 	}
 	f := newFlusher(c)
-	c.bound = int64(cfg.BufferBytes - f.bodyBytes)
+	c.bound = int64(cfg.BufferBytes - 2*f.bodyBytes) // a body, and the records it is made of
 	c.numbers.init(c.bound)
 	if err != nil {
 		c.report(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba"
+	"github.com/tabaproject/taba/internal/wire"
 )
 
 func TestEveryHandle(t *testing.T) {
@@ -40,7 +41,7 @@ func TestEveryHandle(t *testing.T) {
 		`test price PercentileGroup 1.31`,
 		`test size Gauge {"a": [1], "b": 2}`,
 	}, "\n"))
-	wantEqual(t, "path", a.request.URL.Path, "/post")
+	wantEqual(t, "path", a.request.URL.Path, "/v2/batch")
 	wantEqual(t, "method", a.request.Method, http.MethodPost)
 	wantEqual(t, "authorization", a.request.Header.Get("Authorization"), "Bearer secret")
 	s := c.Stats()
@@ -202,7 +203,16 @@ func TestTooManyNames(t *testing.T) {
 }
 
 func TestRefusedEventsAreReported(t *testing.T) {
-	a := &agent{header: map[string]string{"X-Taba-Refused": "payload=2 unknown_type=1; a:payload b:unknown_type"}}
+	for _, a := range []*agent{
+		{header: map[string]string{"X-Taba-Refused": "payload=2 unknown_type=1; a:payload b:unknown_type"}, old: true},
+		{reply: wire.AppendBatchReply(nil, &wire.BatchReply{Refused: []wire.Refused{
+			{Reason: "payload", Events: 2, Tabs: []string{"a"}}, {Reason: "unknown_type", Events: 1, Tabs: []string{"b"}}}})},
+	} {
+		refusedEventsAreReported(t, a)
+	}
+}
+
+func refusedEventsAreReported(t *testing.T, a *agent) {
 	h := &hooks{}
 	c := newClient(t, a, taba.Config{OnError: h.onError})
 	for range 5 {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,8 +36,10 @@ type agent struct {
 	events  []string // "client tab Type payload", in order of arrival
 	times   map[string][]float64
 	request *http.Request // the last one
+	old     bool          // knows no v2
 	status  int           // answered instead of 200; nothing counts
 	header  map[string]string
+	reply   []byte        // to a body of v2
 	gate    chan struct{} // if not nil, requests wait for it
 	arrived chan struct{} // if not nil, told of every request
 }
@@ -56,6 +59,10 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if a.old && r.URL.Path != "/post" {
+		http.NotFound(w, r)
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.request = r
@@ -67,7 +74,38 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no luck", a.status)
 		return
 	}
-	a.count(body)
+	if r.URL.Path == "/post" {
+		a.count(body)
+		return
+	}
+	a.countBatch(body)
+	_, _ = w.Write(a.reply)
+}
+
+// countBatch counts what a body of v2 says, in the words of v1.
+func (a *agent) countBatch(body []byte) {
+	d := wire.NewBatchDecoder(0)
+	if _, err := d.Begin(body); err != nil {
+		panic(fmt.Sprintf("%v in %q", err, body))
+	}
+	var e wire.Encoder
+	for d.Next() == wire.FoundBundle {
+		b := &d.Bundle
+		s := d.Series()[b.Series]
+		_, _ = e.Client(s.Client), e.Tab(s.Tab)
+		for second, n := b.NextRun(); n > 0; second, n = b.NextRun() {
+			values := make([]float64, n)
+			b.Floats(values)
+			for _, v := range values {
+				e.EventText(s.Type, strconv.AppendInt(nil, second, 10), strconv.AppendFloat(nil, v, 'f', -1, 64))
+				e.Repeat(int(b.Weight()) - 1)
+			}
+		}
+		for ev, ok := b.NextEvent(); ok; ev, ok = b.NextEvent() {
+			e.Event(s.Type, ev.Time, ev.Payload)
+		}
+	}
+	a.count(e.Close())
 }
 
 func (a *agent) count(body []byte) {

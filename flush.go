@@ -24,6 +24,7 @@ type flusher struct {
 
 	tries   int       // of body that failed
 	retryAt time.Time // of body
+	v1Until time.Time // who answers knows no v2
 
 	ctx     context.Context // of requests
 	cancel  context.CancelFunc
@@ -48,11 +49,14 @@ const (
 	maxTick    = 50 * time.Millisecond // the grain of the clock
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 30 * time.Second
+	// v1Time is how long v1 is spoken to who does not know v2, before it is
+	// tried again.
+	v1Time = 10 * time.Minute
 )
 
 func newFlusher(c *Client) *flusher {
 	f := &flusher{c: c, sent: make(chan outcome, 1), closing: c.closing, last: ^uint64(0), endClose: func() {}}
-	f.bodyBytes = min(max(c.cfg.BufferBytes/4, 16<<10), 4<<20)
+	f.encoder = newEncoder(min(max(c.cfg.BufferBytes/8, 8<<10), 2<<20))
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
@@ -175,12 +179,12 @@ func (f *flusher) next(now time.Time) {
 	if f.empty(f.c) {
 		f.mark(f.c)
 	}
-	b := f.build(f.c, now, f.unreported())
+	b := f.build(f.c, !now.Before(f.v1Until), now, f.unreported())
 	if b.events+b.drops == 0 {
 		return // somebody is just about to record
 	}
 	f.body = b
-	f.due, f.since = !f.empty(f.c), time.Time{}
+	f.due, f.since = false, time.Time{}
 	f.tries = 0
 	f.send()
 }
@@ -201,10 +205,17 @@ func (f *flusher) settle(o outcome) {
 		k.requests.Add(1)
 		k.refused.Add(refused)
 		k.sent.Add(b.events - refused)
+		f.reported += b.drops
 		f.mute = false
 		if refused > 0 {
 			f.fail(fmt.Errorf("taba: %d of %d events were refused: %s", refused, b.events, o.detail))
 		}
+	case o.old && b.v2:
+		f.v1Until = time.Now().Add(v1Time)
+		f.endBody()
+		f.renew()    // the request may still read its memory
+		f.due = true // all of it, in v1
+		return
 	case o.again:
 		k.failures.Add(1)
 		k.file(o.err)
@@ -215,16 +226,22 @@ func (f *flusher) settle(o outcome) {
 		k.failures.Add(1)
 		f.fail(o.err)
 		f.lose(DropRejected, b.events)
-		f.reported -= b.drops
 		f.mute = b.events == 0
-		f.text = textWriter{} // its memory may still be read by the request
+		f.renew() // the request may still read its memory
 	}
-	f.reset(b)
-	f.body = nil
-	f.c.inFlight.Store(0)
+	f.forget(f.c, b)
+	f.endBody()
 	if f.empty(f.c) {
 		f.release()
+	} else {
+		f.due = true
 	}
+}
+
+// endBody lets the next body be made.
+func (f *flusher) endBody() {
+	f.body = nil
+	f.c.inFlight.Store(0)
 }
 
 // fail files an error that those who wait for a Flush are told as well.
@@ -277,11 +294,7 @@ func (f *flusher) shut() {
 func (f *flusher) giveUp() {
 	f.cancel()
 	f.mark(f.c)
-	left := f.discard(f.c)
-	if f.body != nil {
-		left += f.body.events
-	}
-	if left > 0 {
+	if left := f.discard(f.c); left > 0 {
 		f.lose(DropClosed, left)
 		f.c.closeErr = fmt.Errorf("%d events were not sent: %w", left, f.c.cut("close", f.closeCtx))
 	}

@@ -25,28 +25,24 @@ func (w *textWriter) len() int { return w.wire.Len() }
 
 func (w *textWriter) end() []byte { return w.wire.Close() }
 
-// numbers writes records of one series until the body has room bytes more, or
-// nearly so. It returns how many events it wrote and what is left.
-func (w *textWriter) numbers(s *series, records []record, room int) (n uint64, left []record) {
+func (w *textWriter) numbers(s *series, records []record, room int) (whole int, part uint64) {
 	_ = w.wire.Tab(s.name) // was checked
 	full := w.wire.Len() + room
 	for i := range records {
-		r := &records[i]
 		before := w.wire.Len()
 		if before >= full {
-			return n, records[i:]
+			return i, 0
 		}
+		r := &records[i]
 		w.number(s.typ, r)
 		line := w.wire.Len() - before
-		fit := min(r.n, uint64(1+max(full-w.wire.Len(), 0)/line))
-		w.wire.Repeat(int(fit - 1))
-		r.n -= fit
-		n += fit
-		if r.n > 0 {
-			return n, records[i:]
+		fit := 1 + uint64(max(full-w.wire.Len(), 0)/line)
+		w.wire.Repeat(int(min(r.n, fit)) - 1)
+		if fit < r.n {
+			return i, fit
 		}
 	}
-	return n, nil
+	return len(records), 0
 }
 
 // number writes one event. Records of one tick share the text of their time.
@@ -56,15 +52,17 @@ func (w *textWriter) number(typ string, r *record) {
 		w.time = strconv.AppendFloat(w.time[:0], float64(r.at)/1e3, 'f', -1, 64)
 	}
 	const exact = 1 << 53
-	if v := r.value; v == math.Trunc(v) && math.Abs(v) < exact {
+	switch v := r.value; {
+	case v == 0 && math.Signbit(v):
+		w.value = append(w.value[:0], "-0.0"...)
+	case v == math.Trunc(v) && math.Abs(v) < exact:
 		w.value = strconv.AppendInt(w.value[:0], int64(v), 10)
-	} else {
+	default:
 		w.value = strconv.AppendFloat(w.value[:0], v, 'g', -1, 64)
 	}
 	w.wire.EventText(typ, w.time, w.value)
 }
 
-// items writes items of one series.
 func (w *textWriter) items(s *series, items []item) {
 	_ = w.wire.Tab(s.name) // was checked
 	for i := range items {
