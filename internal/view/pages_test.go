@@ -37,7 +37,6 @@ func TestTrimmedBetweenPages(t *testing.T) {
 	for i := range 20 {
 		st.append(event{tab: "a", client: "x", value: int64(i)})
 	}
-	want := everything(t, New(st, reg, Options{}))
 	overtake := func() {
 		loads := 0
 		st.onLoad = func(int, store.LoadRequest) {
@@ -56,7 +55,7 @@ func TestTrimmedBetweenPages(t *testing.T) {
 	for i := range 20 {
 		st.append(event{tab: "a", client: "x", value: -int64(i)}, event{tab: "a", client: "x", value: int64(i)})
 	}
-	want = everything(t, New(st, reg, Options{}))
+	want := everything(t, New(st, reg, Options{}))
 	overtake()
 	if got := everything(t, v); got != want {
 		t.Errorf("overtaken:\n%s\nat once:\n%s", got, want)

@@ -107,7 +107,7 @@ func (z *sizes) of(client string) (uint64, error) {
 	if z.it == nil {
 		return 0, nil
 	}
-	if !z.it.Valid() || bytes.Compare(z.it.Key(), z.key) != 0 {
+	if !z.it.Valid() || !bytes.Equal(z.it.Key(), z.key) {
 		z.it.SeekGE(z.key)
 	}
 	if !z.it.Valid() || !bytes.Equal(z.it.Key(), z.key) {
