@@ -83,8 +83,12 @@ func spread(t *testing.T, jobs iter.Seq[job], each func(result)) (interrupted bo
 	var wg sync.WaitGroup
 	for range runtime.NumCPU() {
 		wg.Go(func() {
-			if err := employ(todo, done); err != nil {
-				t.Error(err)
+			for more := true; more; {
+				var err error
+				if more, err = employ(todo, done); err != nil {
+					t.Error(err)
+					stop()
+				}
 			}
 		})
 	}
@@ -109,41 +113,50 @@ func spread(t *testing.T, jobs iter.Seq[job], each func(result)) (interrupted bo
 // hired tells a process that it works for another.
 const hired = "TABA_SIM_WORKER"
 
-// employ lets a process of its own do jobs until there are none. One CPU and
-// few collections of garbage make it fast.
-func employ(todo <-chan job, done chan<- result) error {
+// contract is how many jobs a process does. A Pebble whose power was cut is
+// never closed, so its memory comes back only when the process ends.
+const contract = 25
+
+// employ lets a process of its own do jobs, as many as its contract says, and
+// reports whether there may be more. One CPU and few collections of garbage make
+// it fast.
+func employ(todo <-chan job, done chan<- result) (more bool, err error) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestWorker$", "-test.timeout=0")
 	cmd.Env = append(os.Environ(), hired+"=1", "GOMAXPROCS=1", "GOGC=400", "GOTRACEBACK=all")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return err
+		return false, err
 	}
 	back, out, err := os.Pipe()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer back.Close()
 	cmd.ExtraFiles = []*os.File{out}
 	err = cmd.Start()
 	out.Close()
 	if err != nil {
-		return err
+		return false, err
 	}
 	enc, dec := json.NewEncoder(in), json.NewDecoder(back)
-	for j := range todo {
+	for range contract {
+		var j job
+		if j, more = <-todo; !more {
+			break
+		}
 		var r result
 		err := enc.Encode(j)
 		if err == nil {
 			err = dec.Decode(&r)
 		}
 		if err != nil {
-			return fmt.Errorf("a worker ended at %v: %v, %w", j, err, cmd.Wait())
+			return false, fmt.Errorf("a worker ended at %v: %v, %w", j, err, cmd.Wait())
 		}
 		done <- r
 	}
 	in.Close()
-	return cmd.Wait()
+	return more, cmd.Wait()
 }
 
 // patience is how long a job may take; a life takes milliseconds.
