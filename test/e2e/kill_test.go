@@ -30,6 +30,12 @@ func TestAgentKeepsWhatItAcknowledged(t *testing.T) {
 	if after := everything(server); after != before {
 		t.Errorf("answers changed by kill -9:\nbefore %s\nafter  %s", before, after)
 	}
+	agent.terminate()
+	server.terminate()
+	server.start()
+	if after := everything(server); after != before {
+		t.Errorf("answers changed by a stop in good order:\nbefore %s\nafter  %s", before, after)
+	}
 }
 
 // TestServerKilledUnderDirectLoad posts to a server itself: what it acknowledged
