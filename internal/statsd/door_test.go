@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -212,8 +213,11 @@ func TestCacheIsBounded(t *testing.T) {
 	l := d.lane()
 	for i := range 200 { // spellings of one name
 		feed(d, l, 0, fmt.Sprintf("hits:1|c|#a:%s", strings.Repeat(",", i)))
-		if len(l.cache.entries) > 2*8+1 {
-			t.Fatalf("%d entries", len(l.cache.entries))
+		l.mu.Lock()
+		entries := len(l.cache.entries)
+		l.mu.Unlock()
+		if entries > 2*8+1 {
+			t.Fatalf("%d entries", entries)
 		}
 	}
 	d.Stop()
@@ -423,8 +427,9 @@ func TestBackPressure(t *testing.T) {
 	}
 	budget.Charge(1 << 20)
 	send(t, "tcp", tcp, "stream:1|c\n")
+	send(t, "udp", udp, "dropped:1|c")
 	for metric(t, d, `taba_statsd_dropped_datagrams_total{reason="capacity"}`) == "0" {
-		send(t, "udp", udp, "dropped:1|c")
+		runtime.Gosched()
 	}
 	if got := s.dump(); got != "" {
 		t.Errorf("over the budget, %s was committed", got)

@@ -84,11 +84,13 @@ func (l *lane) end() {
 
 // seal puts the batch aside and begins another one.
 func (l *lane) seal() {
-	l.b.series = l.series
-	l.sealed = append(l.sealed, l.b)
-	l.b = new(batch)
+	full := l.b
+	full.series = l.series
+	l.sealed = append(l.sealed, full)
 	if n := len(l.spare); n > 0 {
 		l.b, l.spare = l.spare[n-1], l.spare[:n-1]
+	} else { // the next one will probably be like it
+		l.b = &batch{values: make([]value, 0, len(full.values)), touched: make([]uint32, 0, len(full.touched))}
 	}
 	l.b.now = l.now
 	l.b.cover(len(l.series))
