@@ -6,8 +6,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
-
 	"github.com/tabaproject/taba/internal/disktest"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/store/pebblestore"
@@ -71,16 +69,8 @@ func (r *trial) suffer(errs int) {
 // endure is one process whose disk fails.
 func (r *trial) endure(strikes *disktest.Striker) {
 	r.now, r.age = "open", r.age+1
-	r.disk.Strike(func(op errorfs.Op) *disktest.Fault {
-		// A read that fails while Pebble opens can end the process, which is
-		// what the caller would do: see file_cache.go of Pebble 2.1.
-		if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
-			return nil
-		}
-		return strikes.Strike(op)
-	})
-	s, err := pebblestore.Open(small(r.disk))
 	r.disk.Strike(strikes.Strike)
+	s, err := pebblestore.Open(small(r.disk))
 	if err != nil {
 		r.all.Add("not opened", 1)
 		r.named(err, strikes)

@@ -80,6 +80,16 @@ func (g *guard) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 
 const retryPause = 50 * time.Millisecond
 
+// List must not fail: when it does late in its opening, Pebble leaves goroutines
+// behind that use what it has closed, and the process dies of that.
+func (g *guard) List(dir string) (names []string, err error) {
+	err = g.change("list", dir, func() error {
+		names, err = g.FS.List(dir)
+		return err
+	})
+	return names, err
+}
+
 // file runs what opens a file to be written.
 func (g *guard) file(op, name string, open func() (vfs.File, error)) (vfs.File, error) {
 	var f vfs.File

@@ -54,27 +54,23 @@ func (s *Store) open() (err error) {
 	return nil
 }
 
-// makeDir creates a directory and makes it and its new parents durable.
+// lockName is what Pebble calls its lock file.
+const lockName = "LOCK"
+
+// makeDir creates a directory and makes it durable, with all above it. The lock
+// file, which comes next, tells later calls that this is done; without it nobody
+// knows how far an earlier one came.
 func makeDir(on vfs.FS, dir string) error {
-	missing := []string{}
-	for d := dir; ; d = on.PathDir(d) {
-		_, err := on.Stat(d)
-		if err == nil || on.PathDir(d) == d {
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		missing = append(missing, d)
-	}
-	if len(missing) == 0 {
-		return nil
+	_, err := on.Stat(on.PathJoin(dir, lockName))
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if err := on.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	for _, d := range missing {
-		if err := syncDir(on, on.PathDir(d)); err != nil {
+	for d := dir; on.PathDir(d) != d; {
+		d = on.PathDir(d)
+		if err := syncDir(on, d); err != nil && !errors.Is(err, fs.ErrPermission) { // nobody makes a name in such a one
 			return err
 		}
 	}

@@ -4,11 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/tabaproject/taba/internal/disktest"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/store/pebblestore"
 )
@@ -105,4 +108,24 @@ func TestForeign(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuses(t, pebblestore.Options{Dir: "file/data", FS: fs}, "file/data")
+}
+
+// TestDirectoryIsDurable: a directory whose making failed half-way is made
+// durable by the next attempt.
+func TestDirectoryIsDurable(t *testing.T) {
+	disk := disktest.New(1)
+	o := pebblestore.Options{Dir: "a/b/data", FS: disk}
+	disk.Strike(func(op errorfs.Op) *disktest.Fault {
+		if disktest.What(op) == "sync directory" {
+			return &disktest.Fault{Err: syscall.EIO}
+		}
+		return nil
+	})
+	refuses(t, o, "input/output error")
+	disk.Strike(nil)
+	meta := open(t, o).Meta()
+	o.FS = disk.After()
+	if got := open(t, o).Meta(); got != meta {
+		t.Errorf("after a power loss: %+v, want %+v", got, meta)
+	}
 }
