@@ -33,6 +33,7 @@ func BenchmarkPostCommitted(b *testing.B) {
 	body.WriteByte('\n')
 	b.SetBytes(int64(body.Len()))
 	b.ReportAllocs()
+	start := cpuTime()
 	for b.Loop() {
 		w := httptest.NewRecorder()
 		s.front.mux.ServeHTTP(w, httptest.NewRequest("POST", "/post", bytes.NewReader(body.Bytes())))
@@ -41,4 +42,5 @@ func BenchmarkPostCommitted(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+	b.ReportMetric(float64(cpuTime()-start)/float64(b.N)/events, "cpu-ns/event")
 }

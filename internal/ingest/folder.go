@@ -3,9 +3,11 @@ package ingest
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 
 	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -15,10 +17,40 @@ type folder struct {
 	folding
 	dec  *wire.Decoder
 	peak int // memory the decoder may hold
+
+	tab    store.Tab // whose columns are being folded
+	client string
+	slot   fold.Slot // where they go; zero before the first
 }
 
 func newFolder(types TypeTable, o *Options) *folder {
-	return &folder{folding: newFolding(types, o), dec: wire.NewDecoder(nil, o.Limits.Text)}
+	f := &folder{folding: newFolding(types, o), dec: wire.NewDecoder(nil, o.Limits.Text)}
+	f.dec.Into(f)
+	return f
+}
+
+// Columnar implements wire.ColumnSink.
+func (f *folder) Columnar(client, tab, typ string) (before int64, ok bool) {
+	if !within(f.alphabet, tab) || !within(f.alphabet, client) {
+		return 0, false
+	}
+	if have, known := f.typeOf(tab); known {
+		typ = have
+	}
+	f.tab, f.client, f.slot = store.Tab{Name: tab, Type: typ}, client, fold.Slot{}
+	return int64(math.Floor(f.now + f.tolerance)), f.acc.Columnar(typ)
+}
+
+// Column implements wire.ColumnSink.
+func (f *folder) Column(second int64, values []float64) {
+	if f.slot.IsZero() {
+		f.slot = f.acc.Slot(f.tab, f.client)
+		if _, known := f.typeOf(f.tab.Name); !known {
+			f.remember(f.tab.Name, f.tab.Type)
+		}
+	}
+	f.acc.FoldColumn(f.slot, second, values)
+	f.events += uint64(len(values))
 }
 
 // run folds body, received at now, into acc.
@@ -27,6 +59,7 @@ func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (receiv
 	f.dec.Reset(body)
 	defer f.end()
 	defer f.dec.Reset(nil)
+	defer func() { f.slot = fold.Slot{} }()
 	for {
 		b, err := f.dec.Next()
 		if err == io.EOF {

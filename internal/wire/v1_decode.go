@@ -30,6 +30,8 @@ type Decoder struct {
 	prefix     []byte // of the last event that was read fast: all before its time
 	prefixType string
 
+	columns columns
+
 	names names
 	texts texts
 	inner []byte // scratch: the payload as it stands in its string
@@ -59,6 +61,7 @@ func NewDecoder(r io.Reader, lim Limits) *Decoder {
 // Reset begins another body and keeps memory as far as the last body needed
 // it. Reset(nil) lets go of the reader and of what was read.
 func (d *Decoder) Reset(r io.Reader) {
+	d.columns.end(true)
 	d.endBundle()
 	d.client, d.tab = "", ""
 	d.step, d.err = stepVersion, nil
@@ -84,6 +87,11 @@ func (d *Decoder) Reset(r io.Reader) {
 func (d *Decoder) Next() (*Bundle, error) {
 	d.endBundle()
 	for d.err == nil {
+		if d.step == stepEvent && d.columns.to != nil {
+			if d.run(); d.full() {
+				return d.take(), nil
+			}
+		}
 		line, err := d.lines.next()
 		if err != nil {
 			d.err = err
@@ -177,7 +185,7 @@ func (d *Decoder) add(e state.Event, typ string) {
 }
 
 // size is how many lines of events the bundle has.
-func (d *Decoder) size() int { return len(d.events) + len(d.bad) }
+func (d *Decoder) size() int { return len(d.events) + len(d.bad) + d.columns.n }
 
 func (d *Decoder) full() bool {
 	return d.size() >= d.lim.BundleEvents || d.bytes >= d.lim.BundleBytes
@@ -185,6 +193,7 @@ func (d *Decoder) full() bool {
 
 // take hands out the bundle.
 func (d *Decoder) take() *Bundle {
+	d.columns.flush()
 	b := &d.bundle
 	b.Tab, b.Client, b.Events, b.Bad = d.tab, d.client, d.events, d.bad
 	return b
@@ -196,6 +205,7 @@ func (d *Decoder) endBundle() {
 	d.events, d.bad = d.events[:0], d.bad[:0]
 	d.bundle = Bundle{}
 	d.bytes, d.typed = 0, false
+	d.columns.end(false)
 	d.texts.reset()
 }
 
@@ -204,7 +214,7 @@ func (d *Decoder) endBundle() {
 // matters, if the event has any other form, good or bad.
 func (d *Decoder) fastEvent(line []byte) bool {
 	i := len(d.prefix)
-	if i == 0 || !bytes.HasPrefix(line, d.prefix) {
+	if i == 0 || !bytes.HasPrefix(line, d.prefix) || i < len(line) && line[i] == ' ' {
 		if i = d.learnPrefix(line); i == 0 {
 			return false
 		}

@@ -45,20 +45,37 @@ func (s *sum) addColumn(values []float64) {
 // addColumn counts each of the finite values once. Like add it leaves the
 // total to its caller.
 func (d *dist) addColumn(values []float64, limit int) {
+	most := mostRaw(limit)
 	for len(values) > 0 && !d.sketched {
-		if d.raw == nil {
-			d.raw = make([]float64, 0, min(len(values), limit))
-		}
-		n := min(len(values), max(limit-len(d.raw), 0))
+		n := min(len(values), most-len(d.raw))
+		d.reserve(n, most)
 		d.raw = append(d.raw, values[:n]...)
 		d.count = addCount(d.count, uint64(n))
-		if values = values[n:]; len(values) > 0 {
+		if values = values[n:]; len(d.raw) == most {
 			d.sort(limit)
 		}
 	}
 	if len(values) > 0 {
 		d.count = addCount(d.count, uint64(len(values)))
 		d.sketch.addColumn(values, d.count)
+	}
+}
+
+// mostRaw is how many values are kept raw: so many more than the limit that,
+// if most of them differ, they need never be sorted.
+func mostRaw(limit int) int { return 2 * limit }
+
+// fewRaw is what room is made for at first: most Partials are small.
+const fewRaw = 16
+
+// reserve makes room for n raw values: for few, or for as many as there may be.
+func (d *dist) reserve(n, most int) {
+	switch {
+	case cap(d.raw)-len(d.raw) >= n:
+	case cap(d.raw) == 0 && n <= fewRaw:
+		d.raw = make([]float64, 0, fewRaw)
+	default:
+		d.raw = append(make([]float64, 0, most), d.raw...)
 	}
 }
 
@@ -71,13 +88,15 @@ func (d *dist) tidy(limit int) {
 
 // column is scratch for sorting.
 type column struct {
-	keys, sorted [percentileCounterExact]uint64
-	runs         [percentileCounterExact]run
+	keys, sorted [2 * percentileCounterExact]uint64
+	runs         [2 * percentileCounterExact]run
+	seen         [2048]uint64 // keys, at places told by a hash; 0 is none
 }
 
 var columns = sync.Pool{New: func() any { return new(column) }}
 
-// sort makes runs of the raw values and merges them.
+// sort puts the raw values where they belong: among the runs, or into a sketch
+// if there are too many different ones.
 func (d *dist) sort(limit int) {
 	c := columns.Get().(*column)
 	defer columns.Put(c)
@@ -85,19 +104,51 @@ func (d *dist) sort(limit int) {
 	for i, v := range d.raw {
 		keys[i] = orderOf(v)
 	}
-	keys = c.sort(keys)
-	o := dist{runs: c.runs[:0]}
+	count := d.count // has them already
+	if len(keys) > limit && c.differ(keys, limit) {
+		d.toSketch()
+		d.sketch.addColumn(d.raw, count)
+	} else {
+		o := dist{runs: c.runsOf(c.sort(keys))}
+		d.raw = d.raw[:0]
+		d.merge(&o, limit)
+	}
+	d.raw, d.count = d.raw[:0], count
+}
+
+// runsOf returns the runs of ascending keys.
+func (c *column) runsOf(keys []uint64) []run {
+	runs := c.runs[:0]
 	for i, k := range keys {
-		if last := len(o.runs) - 1; i > 0 && k == keys[i-1] {
-			o.runs[last].n++
+		if i > 0 && k == keys[i-1] {
+			runs[len(runs)-1].n++
 		} else {
-			o.runs = append(o.runs, run{valueAt(k), 1})
+			runs = append(runs, run{valueAt(k), 1})
 		}
 	}
-	d.raw = d.raw[:0]
-	count := d.count // has them already
-	d.merge(&o, limit)
-	d.count = count
+	return runs
+}
+
+// differ reports whether more than limit of the keys differ. It may fail to
+// see it, of keys chosen so that their hashes meet.
+func (c *column) differ(keys []uint64, limit int) bool {
+	clear(c.seen[:])
+	steps := 4 * len(keys)
+	different := 0
+	for _, k := range keys {
+		i := k * 0x9e3779b97f4a7c15 >> 53
+		for c.seen[i] != k && c.seen[i] != 0 && steps > 0 {
+			i = (i + 1) % uint64(len(c.seen))
+			steps--
+		}
+		if c.seen[i] == 0 {
+			c.seen[i] = k
+			if different++; different > limit {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sort returns keys in ascending order. Comparing them would cost a branch per
@@ -165,6 +216,9 @@ func (s *sketch) addColumn(values []float64, count uint64) {
 		}
 		return
 	}
+	if s.pos.empty() {
+		s.pos.cover(values)
+	}
 	lo, hi := s.min, s.max
 	dense, base := s.pos.dense, s.pos.base
 	for _, v := range values {
@@ -185,4 +239,21 @@ func (s *sketch) addColumn(values []float64, count uint64) {
 		}
 	}
 	s.min, s.max = min(s.min, lo), max(s.max, hi)
+}
+
+// cover makes an array for the bins of values, of which it knows no others, if
+// they lie close enough together. All of them must then be added.
+func (b *bins) cover(values []float64) {
+	lo, hi := int32(maxBin+1), int32(-1)
+	for _, v := range values {
+		if v >= minNormal {
+			bin := binOf(v)
+			lo, hi = min(lo, bin), max(hi, bin)
+		}
+	}
+	if span := int(hi-lo) + 1; lo <= hi && span <= denseSpan(len(values)/2) {
+		b.base, b.known = lo, 1
+		b.dense = slices.Grow(b.dense[:0], span)[:span]
+		clear(b.dense)
+	}
 }
