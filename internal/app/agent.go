@@ -131,10 +131,10 @@ func (a *agent) close(ctx context.Context) error {
 // learning commits and remembers the Types of what was committed.
 type learning struct{ a *agent }
 
-func (l learning) Commit(ctx context.Context, acc *fold.Accumulator) error {
+func (l learning) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	l.a.types.learn(acc)
 	l.a.rest.worked()
-	return l.a.committer.Commit(ctx, acc)
+	return l.a.committer.Commit(ctx, acc, taken)
 }
 
 // healthy reports whether the spool takes records. A server that is away does

@@ -185,9 +185,9 @@ func (s *server) collectSources(ctx context.Context) {
 // its visibility: what is committed is visible.
 type timed struct{ s *server }
 
-func (t timed) Commit(ctx context.Context, acc *fold.Accumulator) error {
+func (t timed) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	start := time.Now()
-	err := t.s.committer.Commit(ctx, acc)
+	err := t.s.committer.Commit(ctx, acc, taken)
 	if err == nil {
 		t.s.latency.Observe(time.Since(start))
 	}

@@ -32,13 +32,14 @@ func NewAgent(s Spool, reg *state.Registry) *Agent {
 	return a
 }
 
-// Commit makes the Partials of acc durable and empties it: when it returns nil
-// they will be counted exactly once.
-func (a *Agent) Commit(ctx context.Context, acc *fold.Accumulator) error {
+// Commit makes the Partials of acc durable: when it returns nil they will be
+// counted exactly once. It empties acc and then, before it waits for the commit,
+// calls taken, if that is not nil: from then on acc serves others.
+func (a *Agent) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	if acc.Empty() {
 		return nil
 	}
-	_, err := a.group.Do(ctx, func(b *accrued) { b.acc.Merge(acc) })
+	_, err := a.group.Do(ctx, func(b *accrued) { b.acc.Merge(acc) }, taken)
 	return err
 }
 

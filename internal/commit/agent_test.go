@@ -45,21 +45,51 @@ func TestAgentWritesOneRecordPerCommit(t *testing.T) {
 	r := &records{}
 	a := NewAgent(r, builtin.Registry())
 	acc := folded(t, 3, 10)
-	if err := a.Commit(t.Context(), acc); err != nil {
+	if err := a.Commit(t.Context(), acc, nil); err != nil {
 		t.Fatal(err)
 	}
 	if len(r.events) != 1 || r.events[0] != 3 || !acc.Empty() {
 		t.Errorf("records of %v events, accumulator empty: %v; want one record of 3", r.events, acc.Empty())
 	}
-	if err := a.Commit(t.Context(), acc); err != nil || len(r.events) != 1 {
+	if err := a.Commit(t.Context(), acc, nil); err != nil || len(r.events) != 1 {
 		t.Errorf("an empty commit wrote a record: %v, %v", r.events, err)
 	}
+}
+
+// slow is a Spool that says when it is used and waits to be let go.
+type slow struct{ begun, done chan struct{} }
+
+func (s slow) Append([]byte, uint64) error {
+	s.begun <- struct{}{}
+	<-s.done
+	return nil
+}
+
+// An accumulator comes back before the commit: while posts wait for the disk
+// others fold into the same memory.
+func TestAccumulatorComesBackBeforeTheCommit(t *testing.T) {
+	s := slow{make(chan struct{}), make(chan struct{})}
+	a := NewAgent(s, builtin.Registry())
+	for range 2 { // one commits itself, one waits for its turn
+		acc, taken := folded(t, 1, 1), make(chan bool, 1)
+		go func() {
+			_ = a.Commit(t.Context(), acc, func() { taken <- acc.Empty() })
+		}()
+		if !<-taken {
+			t.Error("given back with Partials in it")
+		}
+	}
+	for range 2 {
+		<-s.begun
+		s.done <- struct{}{}
+	}
+	a.Stop()
 }
 
 func TestAgentCutsVeryLargeBatches(t *testing.T) {
 	r := &records{}
 	a := NewAgent(r, builtin.Registry())
-	if err := a.Commit(t.Context(), folded(t, 400, 100_000)); err != nil {
+	if err := a.Commit(t.Context(), folded(t, 400, 100_000), nil); err != nil {
 		t.Fatal(err)
 	}
 	var events uint64
@@ -74,11 +104,11 @@ func TestAgentCutsVeryLargeBatches(t *testing.T) {
 func TestAgentReportsWhatTheSpoolSays(t *testing.T) {
 	full := errors.New("spool is full")
 	a := NewAgent(&records{err: full}, builtin.Registry())
-	if err := a.Commit(t.Context(), folded(t, 1, 1)); !errors.Is(err, full) {
+	if err := a.Commit(t.Context(), folded(t, 1, 1), nil); !errors.Is(err, full) {
 		t.Errorf("got %v, want %v", err, full)
 	}
 	a.Stop()
-	if err := a.Commit(t.Context(), folded(t, 1, 1)); !errors.Is(err, ErrStopped) {
+	if err := a.Commit(t.Context(), folded(t, 1, 1), nil); !errors.Is(err, ErrStopped) {
 		t.Errorf("after Stop: %v, want ErrStopped", err)
 	}
 }

@@ -50,17 +50,21 @@ func NewGroup[B any](fresh func() *B, sink func(*B) error) *Group[B] {
 	return g
 }
 
-// Do calls add on the open batch, under the Group's lock, and waits until
-// that batch is committed. It returns the batch, which sink may have filled
-// with results and which nobody changes any more. If ctx ends first, the
-// outcome is unknown: what was added is committed all the same.
-func (g *Group[B]) Do(ctx context.Context, add func(*B)) (*B, error) {
+// Do calls add on the open batch, under the Group's lock, then added, if it is
+// not nil, without that lock, and waits until the batch is committed. It returns
+// the batch, which sink may have filled with results and which nobody changes
+// any more. If ctx ends first, the outcome is unknown: what was added is
+// committed all the same.
+func (g *Group[B]) Do(ctx context.Context, add func(*B), added func()) (*B, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err // nothing was added: the caller knows the outcome
 	}
 	r, mine, err := g.join(add)
 	if err != nil {
 		return nil, err
+	}
+	if added != nil {
+		added()
 	}
 	if mine { // nobody was committing: no hand-over, no switch
 		g.commit(r)

@@ -18,7 +18,7 @@ func TestIdleCommitIsOneRequest(t *testing.T) {
 	var sizes []int
 	g := NewGroup(newInts, func(b *ints) error { sizes = append(sizes, b.n); return nil })
 	for range 3 {
-		if _, err := g.Do(t.Context(), func(b *ints) { b.n++ }); err != nil {
+		if _, err := g.Do(t.Context(), func(b *ints) { b.n++ }, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestBatchIsWhatAccruedDuringTheLastCommit(t *testing.T) {
 			return nil
 		})
 		var wg sync.WaitGroup
-		do := func() { wg.Go(func() { _, _ = g.Do(t.Context(), func(b *ints) { b.n++ }) }) }
+		do := func() { wg.Go(func() { _, _ = g.Do(t.Context(), func(b *ints) { b.n++ }, nil) }) }
 		do()
 		synctest.Wait()
 		for range 100 {
@@ -62,18 +62,18 @@ func TestOutcomeBelongsToTheBatchOnly(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := g.Do(t.Context(), func(*ints) {}); !errors.Is(err, broken) {
+	if _, err := g.Do(t.Context(), func(*ints) {}, nil); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 	fail = false
-	if _, err := g.Do(t.Context(), func(*ints) {}); err != nil {
+	if _, err := g.Do(t.Context(), func(*ints) {}, nil); err != nil {
 		t.Errorf("the next batch got %v", err)
 	}
 }
 
 func TestPanicIsAnOutcome(t *testing.T) {
 	g := NewGroup(newInts, func(*ints) error { panic("bug") })
-	if _, err := g.Do(t.Context(), func(*ints) {}); err == nil {
+	if _, err := g.Do(t.Context(), func(*ints) {}, nil); err == nil {
 		t.Error("a panic in the sink was taken for success")
 	}
 	g.Stop() // must not hang
@@ -83,18 +83,18 @@ func TestCancelledCallerStillCommits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sum int
 		g := NewGroup(newInts, func(b *ints) error { time.Sleep(time.Second); sum += b.n; return nil })
-		go func() { _, _ = g.Do(t.Context(), func(b *ints) { b.n++ }) }()
+		go func() { _, _ = g.Do(t.Context(), func(b *ints) { b.n++ }, nil) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := g.Do(ctx, func(b *ints) { b.n += 10 }); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := g.Do(ctx, func(b *ints) { b.n += 10 }, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 		g.Stop()
 		if sum != 11 {
 			t.Errorf("committed %d, want 11: what was added is committed", sum)
 		}
-		if _, err := g.Do(ctx, func(b *ints) { b.n += 100 }); err == nil {
+		if _, err := g.Do(ctx, func(b *ints) { b.n += 100 }, nil); err == nil {
 			t.Error("work was accepted with a dead context")
 		}
 	})
@@ -105,14 +105,14 @@ func TestStopDrainsAndRefuses(t *testing.T) {
 		var sum int
 		g := NewGroup(newInts, func(b *ints) error { time.Sleep(time.Second); sum += b.n; return nil })
 		for range 5 {
-			go func() { _, _ = g.Do(t.Context(), func(b *ints) { b.n++ }) }()
+			go func() { _, _ = g.Do(t.Context(), func(b *ints) { b.n++ }, nil) }()
 		}
 		synctest.Wait()
 		g.Stop()
 		if sum != 5 {
 			t.Errorf("Stop returned with %d of 5 committed", sum)
 		}
-		if _, err := g.Do(t.Context(), func(*ints) {}); !errors.Is(err, ErrStopped) {
+		if _, err := g.Do(t.Context(), func(*ints) {}, nil); !errors.Is(err, ErrStopped) {
 			t.Errorf("got %v, want ErrStopped", err)
 		}
 	})
@@ -125,7 +125,7 @@ func TestEveryAdditionIsCommittedOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				if _, err := g.Do(t.Context(), func(b *ints) { b.sum++ }); err != nil {
+				if _, err := g.Do(t.Context(), func(b *ints) { b.sum++ }, nil); err != nil {
 					t.Error(err)
 				}
 			}
@@ -142,7 +142,7 @@ func BenchmarkGroup(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			_, _ = g.Do(b.Context(), func(b *ints) { b.n++ })
+			_, _ = g.Do(b.Context(), func(b *ints) { b.n++ }, nil)
 		}
 	})
 }

@@ -50,26 +50,31 @@ func NewServer(o ServerOptions) *Server {
 	return s
 }
 
-// Commit makes the Partials of acc durable and empties it. When it returns
-// nil every query that begins afterwards sees them. On an error nothing or a
-// part of acc may have been committed, and this server never tries again.
-func (s *Server) Commit(ctx context.Context, acc *fold.Accumulator) error {
+// Commit makes the Partials of acc durable. When it returns nil every query
+// that begins afterwards sees them. On an error nothing or a part of acc may have
+// been committed, and this server never tries again. Commit empties acc and then,
+// before it waits for the commit, calls taken, if that is not nil: from then on
+// acc serves others.
+func (s *Server) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	if acc.Empty() {
 		return nil
 	}
 	if len(s.lanes) == 1 {
-		return s.lanes[0].commitOwn(ctx, acc)
+		return s.lanes[0].commitOwn(ctx, acc, taken)
 	}
-	return s.commitSplit(ctx, acc)
+	return s.commitSplit(ctx, acc, taken)
 }
 
 // commitSplit cuts acc by vbucket and waits for all of them.
-func (s *Server) commitSplit(ctx context.Context, acc *fold.Accumulator) error {
+func (s *Server) commitSplit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	bodies := make([][]byte, len(s.lanes))
 	acc.Encode(s.partition, func(vb int, body []byte, _ uint64) {
 		bodies[vb] = append([]byte(nil), body...)
 	})
 	acc.Reset()
+	if taken != nil {
+		taken()
+	}
 	errs := make([]error, len(s.lanes))
 	var wg sync.WaitGroup
 	for vb, body := range bodies {
@@ -151,8 +156,8 @@ func (l *lane) accumulator(b *load) *fold.Accumulator {
 	return b.own
 }
 
-func (l *lane) commitOwn(ctx context.Context, acc *fold.Accumulator) error {
-	b, err := l.group.Do(ctx, func(b *load) { l.accumulator(b).Merge(acc) })
+func (l *lane) commitOwn(ctx context.Context, acc *fold.Accumulator, taken func()) error {
+	b, err := l.group.Do(ctx, func(b *load) { l.accumulator(b).Merge(acc) }, taken)
 	if err != nil {
 		return err
 	}
@@ -161,7 +166,7 @@ func (l *lane) commitOwn(ctx context.Context, acc *fold.Accumulator) error {
 
 func (l *lane) commitBody(ctx context.Context, body []byte) error {
 	var bad error
-	b, err := l.group.Do(ctx, func(b *load) { bad = l.accumulator(b).AddBody(body, nil) })
+	b, err := l.group.Do(ctx, func(b *load) { bad = l.accumulator(b).AddBody(body, nil) }, nil)
 	if err := errors.Join(bad, err); err != nil {
 		return err
 	}
@@ -176,7 +181,7 @@ func (l *lane) commitParts(ctx context.Context, parts []store.Part, at []int, re
 		for _, i := range at {
 			b.parts = append(b.parts, parts[i])
 		}
-	})
+	}, nil)
 	for n, i := range at {
 		if err != nil {
 			results[i].Err = err

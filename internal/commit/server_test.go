@@ -63,7 +63,7 @@ func TestServerCommitsEveryVBucket(t *testing.T) {
 		w := watch(store.MemOptions{VBuckets: v})
 		s := newTestServer(w)
 		acc := folded(t, 50, 1)
-		if err := s.Commit(t.Context(), acc); err != nil {
+		if err := s.Commit(t.Context(), acc, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.appended(t); got != 50 || !acc.Empty() || len(w.sources) != v {
@@ -76,11 +76,11 @@ func TestServerAbandonsASourceInDoubt(t *testing.T) {
 	w := watch(store.MemOptions{})
 	s := newTestServer(w)
 	w.fail = errors.New("the connection was lost after the write")
-	if err := s.Commit(t.Context(), folded(t, 1, 1)); !errors.Is(err, w.fail) {
+	if err := s.Commit(t.Context(), folded(t, 1, 1), nil); !errors.Is(err, w.fail) {
 		t.Fatalf("got %v, want %v", err, w.fail)
 	}
 	w.fail = nil
-	if err := s.Commit(t.Context(), folded(t, 1, 1)); err != nil {
+	if err := s.Commit(t.Context(), folded(t, 1, 1), nil); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.sources) != 2 || w.appended(t) != 2 {
@@ -93,7 +93,7 @@ func TestServerRotatesItsSource(t *testing.T) {
 		w := watch(store.MemOptions{})
 		s := newTestServer(w)
 		for range 5 {
-			if err := s.Commit(t.Context(), folded(t, 1, 1)); err != nil {
+			if err := s.Commit(t.Context(), folded(t, 1, 1), nil); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(store.ClassDirect.Age() / 4)
@@ -125,7 +125,7 @@ func TestServerAppendsPartsBesideItsOwn(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 3 { // the first is in flight, the others accrue
 			wg.Go(func() {
-				if err := s.Commit(t.Context(), folded(t, 1, 1)); err != nil {
+				if err := s.Commit(t.Context(), folded(t, 1, 1), nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -159,7 +159,7 @@ func BenchmarkServerCommit(b *testing.B) {
 		if err := acc.AddBody(body, nil); err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Commit(b.Context(), acc); err != nil {
+		if err := s.Commit(b.Context(), acc, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -81,7 +81,8 @@ func (e *Events) serveBatch(w http.ResponseWriter, r *http.Request) error {
 		return e.serveParts(w, r, body)
 	}
 	acc := e.accs.get()
-	defer e.recycle(acc)
+	recycle := sync.OnceFunc(func() { e.recycle(acc) }) // others may use it while this request waits
+	defer recycle()
 	u := e.folders.get()
 	defer e.folders.put(u)
 	defer u.reset()
@@ -100,7 +101,7 @@ func (e *Events) serveBatch(w http.ResponseWriter, r *http.Request) error {
 		return errCapacity
 	}
 	if !acc.Empty() {
-		if err := e.committer.Commit(r.Context(), acc.Accumulator); err != nil {
+		if err := e.committer.Commit(r.Context(), acc.Accumulator, recycle); err != nil {
 			return notStored(err)
 		}
 	}

@@ -34,7 +34,7 @@ type sink struct {
 
 func newSink() *sink { return &sink{acc: fold.New(builtin.Registry())} }
 
-func (s *sink) Commit(ctx context.Context, acc *fold.Accumulator) error {
+func (s *sink) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	if s.entered != nil {
 		s.entered <- struct{}{}
 	}
@@ -48,7 +48,15 @@ func (s *sink) Commit(ctx context.Context, acc *fold.Accumulator) error {
 		return s.err
 	}
 	s.acc.Merge(acc)
+	tell(taken)
 	return nil
+}
+
+// tell calls taken as a Committer does.
+func tell(taken func()) {
+	if taken != nil {
+		taken()
+	}
 }
 
 // String lists what was committed: tab Type client n, sorted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -12,11 +13,12 @@ import (
 	"github.com/tabaproject/taba/state"
 )
 
-// Committer makes Partials durable. Commit takes the contents of acc, which is
-// empty afterwards, and returns when they are durable; on an error some of
-// them may be.
+// Committer makes Partials durable. Commit takes the contents of acc, calls
+// taken, if it is not nil, and returns when they are durable. After an error some
+// of them may be. It calls taken at most once, with acc empty, and does not use
+// acc afterwards; if it fails early, it may not call taken at all.
 type Committer interface {
-	Commit(ctx context.Context, acc *fold.Accumulator) error
+	Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error
 }
 
 // TypeTable knows the Types of tabs.
@@ -104,7 +106,8 @@ func (h *Handler) post(r *http.Request) (refused string, err error) {
 	lease := lease{of: h.o.Budget}
 	defer lease.free()
 	acc := h.accs.get()
-	defer h.recycle(acc)
+	recycle := sync.OnceFunc(func() { h.recycle(acc) }) // others may use it while this request waits
+	defer recycle()
 	got, err := h.receive(r, encoding, &lease, acc.Accumulator)
 	if err != nil {
 		return "", err
@@ -114,7 +117,7 @@ func (h *Handler) post(r *http.Request) (refused string, err error) {
 		return "", errCapacity
 	}
 	if !acc.Empty() {
-		if err := h.committer.Commit(r.Context(), acc.Accumulator); err != nil {
+		if err := h.committer.Commit(r.Context(), acc.Accumulator, recycle); err != nil {
 			return "", notStored(err)
 		}
 	}

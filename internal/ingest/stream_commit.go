@@ -41,7 +41,7 @@ func (s *stream) settle(l *load) error {
 		return nil
 	}
 	l.peak = max(l.Size(), l.peak-l.peak/8)
-	if err := s.e.committer.Commit(context.Background(), l.Accumulator); err != nil {
+	if err := s.e.committer.Commit(context.Background(), l.Accumulator, nil); err != nil {
 		return err
 	}
 	l.got.countEvents(s.e.o.Metrics)

@@ -32,7 +32,7 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{acc: fold.New(builtin.Registry())} }
 
-func (l *ledger) Commit(_ context.Context, acc *fold.Accumulator) error {
+func (l *ledger) Commit(_ context.Context, acc *fold.Accumulator, taken func()) error {
 	if l.entered != nil {
 		l.entered <- struct{}{}
 	}
@@ -46,6 +46,9 @@ func (l *ledger) Commit(_ context.Context, acc *fold.Accumulator) error {
 		return l.err
 	}
 	l.acc.Merge(acc)
+	if taken != nil {
+		taken()
+	}
 	return nil
 }
 

@@ -16,8 +16,9 @@ import (
 // nobody commits nothing.
 type nobody struct{}
 
-func (nobody) Commit(_ context.Context, acc *fold.Accumulator) error {
+func (nobody) Commit(_ context.Context, acc *fold.Accumulator, taken func()) error {
 	acc.Reset()
+	tell(taken)
 	return nil
 }
 

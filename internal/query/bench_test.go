@@ -73,7 +73,7 @@ func (x *bench) fold(tab, client int, at, value float64) {
 }
 
 func (x *bench) commit(b *testing.B) {
-	if err := x.commits.Commit(context.Background(), x.acc); err != nil {
+	if err := x.commits.Commit(context.Background(), x.acc, nil); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -47,12 +47,16 @@ func newCache() cache {
 	return cache{seed: maphash.MakeSeed(), slots: make([]slot, 1<<10)}
 }
 
+// shortTail is how long a tail is that does not fit into a word with its
+// length.
+const shortTail = 8
+
 // hash returns the fingerprint of a head. Those of one name that differ in a
 // short tail have different ones, whoever chose them.
 func (c *cache) hash(client uint32, name, tail []byte) uint64 {
 	const mix = 0x9E3779B97F4A7C15 // odd: multiplying by it loses nothing
 	t := uint64(len(tail))
-	if len(tail) < 8 {
+	if len(tail) < shortTail {
 		for _, b := range tail {
 			t = t<<8 | uint64(b)
 		}
@@ -70,9 +74,12 @@ func (c *cache) find(hash uint64, client uint32, name, tail []byte) int {
 			continue
 		}
 		e := &c.entries[c.slots[i].entry-1]
-		if e.client == client && int(e.nameLen) == len(name) && int(e.tailLen) == len(tail) &&
-			string(c.keys[e.key:e.key+uint32(e.nameLen)]) == string(name) &&
-			string(c.keys[e.key+uint32(e.nameLen):][:e.tailLen]) == string(tail) {
+		if e.client != client || int(e.nameLen) != len(name) || int(e.tailLen) != len(tail) {
+			continue
+		}
+		key := c.keys[e.key:]
+		// Of equal names, short tails with the same hash are equal.
+		if string(key[:len(name)]) == string(name) && (len(tail) < shortTail || string(key[len(name):][:len(tail)]) == string(tail)) {
 			return int(c.slots[i].entry - 1)
 		}
 	}

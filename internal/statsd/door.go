@@ -131,12 +131,12 @@ func (d *Door) wait(t time.Duration) bool {
 }
 
 // After a commit the committer rests restShare times as long as that took, so
-// that a quarter of the time goes to commits at most; but never longer than
-// the finest window. retryAfter is when a store that takes nothing is tried
-// again.
+// that an eighth of the time goes to commits at most; but never longer than
+// the longest delay that anybody should see. retryAfter is when a store that
+// takes nothing is tried again.
 const (
-	restShare  = 3
-	longest    = time.Second
+	restShare  = 7
+	longest    = 5 * time.Second
 	retryAfter = 250 * time.Millisecond
 )
 
@@ -191,7 +191,7 @@ func (c *committer) round() {
 		return
 	}
 	events := c.acc.Events()
-	if err := c.d.o.Committer.Commit(context.Background(), c.acc); err != nil {
+	if err := c.d.o.Committer.Commit(context.Background(), c.acc, nil); err != nil {
 		c.d.counts.lost.Add(int(events))
 		c.d.o.Logger.Error("events received over statsd are lost: they could not be committed", "events", events, "error", err)
 	}

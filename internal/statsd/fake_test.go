@@ -33,7 +33,7 @@ func newSink() *sink {
 	return &sink{all: fold.New(builtin.Registry()), changed: make(chan struct{}), types: map[string]string{}}
 }
 
-func (s *sink) Commit(_ context.Context, acc *fold.Accumulator) error {
+func (s *sink) Commit(_ context.Context, acc *fold.Accumulator, _ func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.commits++

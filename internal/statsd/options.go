@@ -12,7 +12,7 @@ import (
 
 // Committer makes Partials durable, as ingest.Committer does.
 type Committer interface {
-	Commit(ctx context.Context, acc *fold.Accumulator) error
+	Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error
 }
 
 // TypeTable knows the Types of tabs.

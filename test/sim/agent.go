@@ -71,7 +71,7 @@ func (a *agent) start(on *machine) {
 // post takes events of an application.
 func (a *agent) post() {
 	acc, list := a.w.events(a.name)
-	err := a.commit.Commit(context.Background(), acc)
+	err := a.commit.Commit(context.Background(), acc, nil)
 	a.tried = append(a.tried, list...)
 	a.w.say("%s is posted events %v: %s", a.name, list, outcome(err))
 	if err == nil {

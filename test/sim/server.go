@@ -75,7 +75,7 @@ func (o oneByOne) Append(ctx context.Context, parts []store.Part) ([]store.PartR
 // post commits events that an application sends to the server itself.
 func (s *server) post(acc *fold.Accumulator) error {
 	s.w.weather()
-	return s.commit.Commit(context.Background(), acc)
+	return s.commit.Commit(context.Background(), acc, nil)
 }
 
 // serve answers a request, in the bytes that travel.
