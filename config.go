@@ -25,7 +25,9 @@ type Config struct {
 	// one second.
 	FlushEvery time.Duration
 	// BufferBytes bounds the memory for events that were not acknowledged
-	// yet. Zero: 16 MiB, which is about 500,000 numbers. At least 64 KiB.
+	// yet. Zero: 16 MiB, which is about 750,000 numbers that differ; equal
+	// ones of a tab that are recorded together take no more than one. At least
+	// 64 KiB.
 	BufferBytes int
 	// Timeout bounds one request. Zero: 10 s.
 	Timeout time.Duration

@@ -16,7 +16,7 @@
 //
 // Recording never blocks, never panics and needs no error handling: a nil
 // *Client and the zero handles do nothing, bad names and values are dropped
-// and reported. Recording a number takes tens of nanoseconds and allocates
+// and reported. Recording a number takes about ten nanoseconds and allocates
 // nothing. Memory is bounded by Config.BufferBytes; when it is full the newest
 // events are dropped. Whatever is dropped is counted in Stats, told to
 // Config.OnDrop, and recorded as the tab taba_client_dropped.
@@ -28,7 +28,8 @@
 // acknowledged is counted exactly once from there on.
 //
 // The time of a number is that of a clock that moves every 50 ms (oftener if
-// Config.FlushEvery is short), which is far finer than the finest window.
+// Config.FlushEvery is short), which is far finer than the finest window. Sent
+// is its second; to agents that know only v1 of the protocol, all of it.
 //
 // # Concurrency
 //

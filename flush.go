@@ -43,7 +43,7 @@ type flusher struct {
 
 const (
 	// restAfter is how long nothing is recorded before the clock rests. To go
-	// to rest costs everybody some 20 µs, see numbers.barrier.
+	// to rest costs everybody tens of µs, see numbers.barrier.
 	restAfter  = 10 * time.Second
 	minTick    = time.Millisecond
 	maxTick    = 50 * time.Millisecond // the grain of the clock

@@ -56,7 +56,7 @@ func (ns *numbers) leaveSlowly(sh *shard) {
 func (ns *numbers) barrier() {
 	// What stops the world waits for who is pinned, which is why the pools of
 	// sync can be cleaned up then. A trace of all stacks, of no length, does
-	// nothing else; it takes some 10 µs.
+	// nothing else; it takes tens of µs.
 	runtime.Stack(nil, true)
 	last := &ns.shards[len(ns.shards)-1]
 	last.mu.Lock()
