@@ -8,7 +8,7 @@ const (
 	maxSpareTabs    = 1 << 14
 	maxSpareClients = 1 << 10 // of one tab's map; a larger map is not kept
 	maxSpareState   = 64 << 10
-	maxSpareBytes   = 16 << 20 // of one Type
+	maxSpareBytes   = 64 << 20 // of one Type: ten thousand Partials with sketches
 	maxSpareBody    = 4 << 20  // the buffer of Encode
 )
 
