@@ -23,7 +23,7 @@ func TestRun(t *testing.T) {
 	if err := run(context.Background(), []string{"--url", s.URL, "--for", "200ms", "--every", "1ms"}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"bids_made\n", "bids_won\n", "winning_bid_price\n", "build_version\n"} {
+	for _, want := range []string{"bids_made", "bids_won", "winning_bid_price", "build_version"} {
 		if !strings.Contains(bodies.String(), want) {
 			t.Errorf("nothing of %q was sent", want)
 		}
