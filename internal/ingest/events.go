@@ -20,9 +20,8 @@ type Events struct {
 	folders   *pool[*unbundler]
 	accs      *pool[*accumulator]
 
-	mu      sync.Mutex
-	streams map[*stream]bool // those that are open
-	open    sync.WaitGroup   // of them
+	mu      sync.Mutex     // held when open grows and when stopped is closed
+	open    sync.WaitGroup // of streams
 	stop    sync.Once
 	stopped chan struct{} // closed by Stop
 }
@@ -30,7 +29,7 @@ type Events struct {
 // NewEvents returns the Handler of /v2/batch and /v2/stream. Batches that hold
 // parts are handed to parts; nil refuses them. A nil types knows no tab.
 func NewEvents(reg *state.Registry, c Committer, types TypeTable, parts *Batches, o Options) *Events {
-	e := &Events{o: o.withDefaults(), committer: c, parts: parts, inflater: newInflater(), streams: make(map[*stream]bool), stopped: make(chan struct{})}
+	e := &Events{o: o.withDefaults(), committer: c, parts: parts, inflater: newInflater(), stopped: make(chan struct{})}
 	e.folders = &pool[*unbundler]{
 		fresh: func() *unbundler { return newUnbundler(types, &e.o) },
 		size:  (*unbundler).size,

@@ -54,10 +54,10 @@ func (e *Events) serveStream(w http.ResponseWriter, r *http.Request) error {
 		return errCapacity
 	}
 	defer s.share.free()
-	if !e.enter(s) {
+	if !e.enter() {
 		return errStopping
 	}
-	defer e.leave(s)
+	defer e.open.Done()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return refuse(http.StatusInternalServerError, reasonUpgrade, "The connection cannot be upgraded: %v", err)
@@ -115,22 +115,14 @@ func (s *stream) drop() {
 }
 
 // enter counts a stream in, unless no more are taken.
-func (e *Events) enter(s *stream) bool {
+func (e *Events) enter() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.isStopped() {
 		return false
 	}
-	e.streams[s] = true
 	e.open.Add(1)
 	return true
-}
-
-func (e *Events) leave(s *stream) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.streams, s)
-	e.open.Done()
 }
 
 func (e *Events) isStopped() bool {
