@@ -158,8 +158,12 @@ func (w *World) told(q *forward.Request, r *forward.Reply) {
 // told: they need not hold it any more.
 func (w *World) excuseTold() {
 	for _, p := range w.net {
-		if p.reply != nil {
-			w.told(p.q, p.reply)
+		if p.reply == nil {
+			continue
+		}
+		w.told(p.q, p.reply)
+		if c, ok := p.from.(*client); ok && p.life == c.life {
+			c.told(p.q, p.reply)
 		}
 	}
 	for i := range w.book.fates {

@@ -148,6 +148,23 @@ func (c *client) hear(q *forward.Request, r *forward.Reply) {
 	}
 }
 
+// told notes what a reply that is on its way will release: everything up to a
+// number, and not only what was asked about.
+func (c *client) told(q *forward.Request, r *forward.Reply) {
+	if q.Send == nil || r.Err != nil {
+		return
+	}
+	for i, res := range r.Send.Results {
+		for _, f := range c.flights {
+			for _, p := range f.parts {
+				if res.Err == nil && p.VB == q.Send.Parts[i].VB && p.Seq <= res.Head.Seq {
+					c.w.book.each(idsIn(p.Body), func(f *fate) { f.told = true })
+				}
+			}
+		}
+	}
+}
+
 // result releases what is applied. It reports false if nothing more can come
 // of the id.
 func (c *client) result(vb int, r *store.PartResult) bool {

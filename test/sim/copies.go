@@ -25,7 +25,24 @@ func (w *World) clone() {
 func (a *agent) copied(met bool, tried int) {
 	if !met {
 		a.w.book.each(a.tried[:tried], func(f *fate) { f.copies++ })
+		return
 	}
+	a.w.twins = append(a.w.twins, slices.Clone(a.tried[:tried]))
+}
+
+// forgetTwins notes that the store has forgotten which of two copies of a disk
+// ended their common id: both may do so, and send what they hold under ids of
+// their own.
+func (w *World) forgetTwins() {
+	for _, a := range w.agents {
+		if b := a.backup; b != nil && b.met { // it may be a copy yet
+			w.twins = append(w.twins, a.tried[:b.tried])
+		}
+	}
+	for _, list := range w.twins {
+		w.book.each(list, func(f *fate) { f.copies++ })
+	}
+	w.twins = nil
 }
 
 // backup is an earlier state of an agent's disk.
@@ -73,7 +90,8 @@ type storeBackup struct {
 
 // restoreStore copies the directory of the store, or brings the copy back.
 // What was acknowledged in between is lost, unless agents hold it still; what
-// was deleted in between may be back.
+// was deleted in between may be back, and copies of spools that were told apart
+// may not be any more.
 func (w *World) restoreStore() {
 	if w.backup == nil {
 		w.say("the store is backed up")
@@ -92,6 +110,7 @@ func (w *World) restoreStore() {
 		f.seen, f.gone = false, before.gone
 	}
 	w.excuseTold()
+	w.forgetTwins()
 	w.disk.end(false)
 	w.disk.mu.Lock()
 	w.disk.after = newMachine(w.backup.disk)
