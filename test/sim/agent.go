@@ -97,6 +97,9 @@ func (a *agent) work() (worked bool) {
 		return worked
 	}
 	a.met = a.met || q.Send != nil
+	if q.Send != nil {
+		a.w.sent = append(a.w.sent, q.Send.Parts...)
+	}
 	a.w.say("%s sends %v to %s", a.name, inWords{q}, q.Server)
 	a.w.net = append(a.w.net, &parcel{from: a, life: a.life, q: q})
 	return true
@@ -138,6 +141,9 @@ func (a *agent) quarantined() (n int) {
 
 // told notes what a reply acknowledges: from then on every read shows it.
 func (w *World) told(q *forward.Request, r *forward.Reply) {
+	if q.Close != nil && r.Err == nil {
+		w.toldAtEnd(q.Close.Source, r.Close.Heads)
+	}
 	if q.Send == nil || r.Err != nil {
 		return
 	}
@@ -151,6 +157,17 @@ func (w *World) told(q *forward.Request, r *forward.Reply) {
 			f.told = f.told || res.Head.Seq >= p.Seq
 			f.a2 = f.a2 || applied && w.book.strict
 		})
+	}
+}
+
+// toldAtEnd notes what the end of an id tells: all that was applied under it.
+func (w *World) toldAtEnd(id store.SourceID, heads []store.SourceHead) {
+	for _, h := range heads {
+		for i := range w.sent {
+			if p := &w.sent[i]; p.Source == id && p.VB == h.VB && p.Seq <= h.Head.Seq {
+				w.book.each(idsIn(p.Body), func(f *fate) { f.told = true })
+			}
+		}
 	}
 }
 

@@ -38,7 +38,8 @@ type World struct {
 	agents  []*agent
 	clients []*client
 	backup  *storeBackup
-	twins   [][]uint32 // events on disks that were copied, since the store was last restored
+	sent    []store.Part // by agents
+	twins   [][]uint32   // events on disks that were copied, since the store was last restored
 	net     []*parcel
 	late    []func() // what reaches the store late
 
