@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -86,7 +87,7 @@ func (l *Log) scanSegment(seg *segment, from, to uint64, visit func(Record) bool
 
 // Release deletes the segments that hold nothing at or after LSN before. The
 // deletions are synced one by one, oldest first: after a crash no segment is
-// back without those that follow it.
+// back without those that follow it and count.
 func (l *Log) Release(before uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,17 +95,32 @@ func (l *Log) Release(before uint64) error {
 		before = min(before, l.runs[0].First)
 	}
 	for len(l.segments) > 1 && l.segments[0].end <= before && l.segments[1].named {
-		name := l.segments[0].name()
+		i := l.firstToGo()
+		if !l.segments[i+1].named {
+			return nil
+		}
+		name := l.segments[i].name()
 		if err := l.fs.Remove(l.path(name)); err != nil && !oserror.IsNotExist(err) {
 			return fmt.Errorf("remove %s: %w", name, err)
 		}
 		if err := l.name.Sync(); err != nil {
 			return fmt.Errorf("sync %s: %w", l.dir, err)
 		}
-		l.segments[0] = nil
-		l.segments = l.segments[1:]
+		l.segments = slices.Delete(l.segments, i, i+1)
 	}
 	return nil
+}
+
+// firstToGo is the segment to be deleted next: the oldest, but before it those
+// behind it of which nothing counts. Such a one may never have been synced, and
+// as the oldest, torn by a power loss, it could not be told from one that is
+// damaged.
+func (l *Log) firstToGo() int {
+	i := 0
+	for i+2 < len(l.segments) && l.segments[i+1].end <= l.segments[i+1].first {
+		i++
+	}
+	return i
 }
 
 // Quarantine saves the records that each yields under a name in the quarantine

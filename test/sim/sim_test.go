@@ -78,6 +78,31 @@ func TestLives(t *testing.T) {
 	report(t, failures)
 }
 
+// TestOnceBad lives the lives again that long runs found to go wrong, by a bug
+// of the product or of what the simulator expects.
+func TestOnceBad(t *testing.T) {
+	for _, once := range []struct {
+		mix   string
+		seeds []uint64
+	}{
+		{"stale replicas, WAIT 0", []uint64{489}},
+		{"full disks", []uint64{942}},
+		{"pebble from a backup", []uint64{1609, 2007}},
+		{"pebble, everything", []uint64{487, 512}},
+	} {
+		for i, m := range Mixes {
+			if m.Name != once.mix {
+				continue
+			}
+			for _, seed := range once.seeds {
+				for _, b := range work(t, job{Which: i, First: seed, Seeds: 1}).Bad {
+					t.Errorf("%s, seed %d: %s", m.Name, b.Seed, b.What)
+				}
+			}
+		}
+	}
+}
+
 // choose is which mixes -mix means.
 func choose(t *testing.T, all []Mix) (chosen []int) {
 	re, err := regexp.Compile(*only)
