@@ -211,8 +211,8 @@ func TestIdleCostsNothing(t *testing.T) {
 func TestReconcilesWhileBatchesAreRetained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(false)
-		f := openForwarder(t, vfs.NewMem(), p)
 		empty := p.shelf.clone()
+		f := openForwarder(t, vfs.NewMem(), p)
 		appendSome(t, f, 1, 10)
 		time.Sleep(35 * time.Second)
 		synctest.Wait()
