@@ -342,7 +342,7 @@ func (m *Machine) Gone(attempt uint64) {
 	_, s, _ := m.take(attempt, m.request.Kind)
 	switch {
 	case s == nil || s.dropped:
-	case s.held():
+	case s.held() || len(m.bound(s)) > 0:
 		m.gone(s)
 	default:
 		m.write(false, spool.KindClose, s, appendClosed(nil, &closed{}))

@@ -20,6 +20,22 @@ func (m *Machine) Start(now time.Duration) {
 			m.drop(s, "the record of its id was lost to damage")
 		}
 	}
+	// The process before may have ended, or the disk lost something, after an
+	// heir was given up and before those whose records were bound to its id.
+	for _, s := range m.sources {
+		if s.closed && !s.dropped && s.held() && m.forsaken(s) {
+			m.drop(s, "the id that was to take over its records was given up")
+		}
+	}
+}
+
+// forsaken reports whether the id under which the records of a closed source
+// were to be sealed is there no more. The first id may still have to come.
+func (m *Machine) forsaken(s *source) bool {
+	if o := m.owner(s); o != nil {
+		return o.dropped
+	}
+	return s.n > 0 || m.next > 1
 }
 
 // fork gives up a source whose id has another history in the store. Whether
@@ -38,13 +54,7 @@ func (m *Machine) gone(s *source) {
 // drop gives up a source. The record comes first: it keeps others from being
 // appended under the id while what is held is saved.
 func (m *Machine) drop(s *source, why string) {
-	doomed := []*source{s}
-	for _, k := range m.sources {
-		if k.closed && !k.dropped && k.held() && m.owner(k) == s {
-			doomed = append(doomed, k)
-		}
-	}
-	for _, d := range doomed {
+	for _, d := range append([]*source{s}, m.bound(s)...) {
 		d.dropped, d.why, d.exclusive = true, why, false
 		if m.inForce == d {
 			m.inForce = nil
@@ -53,6 +63,17 @@ func (m *Machine) drop(s *source, why string) {
 		m.report(d, "%s: %d records and %d Batches go to quarantine, to be sent by nobody but an operator", why, d.pending.count.Records, len(d.batches))
 		m.write(true, spool.KindDrop, d, []byte(why))
 	}
+}
+
+// bound are the closed sources of which records wait to be sealed under the id
+// of s.
+func (m *Machine) bound(s *source) (list []*source) {
+	for _, k := range m.sources {
+		if k.closed && !k.dropped && k.held() && m.owner(k) == s {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // lose has a source closed and renumbered: in vb the store is at have, and

@@ -215,12 +215,21 @@ func (m *Machine) inherits(s *source) bool {
 // expire releases acknowledged Batches that are stable or were kept for long
 // enough, oldest first, and forgets closed sources of which nothing is left.
 func (m *Machine) expire(now time.Duration) {
-	m.sources = slices.DeleteFunc(m.sources, func(s *source) bool { return s.closed && !s.dropped && !s.held() })
+	m.sources = slices.DeleteFunc(m.sources, m.spent)
 	for _, s := range m.sources {
 		if !s.closed && !s.dropped && !s.exclusive {
 			m.expireBatches(s, now)
 		}
 	}
+}
+
+// spent reports whether nothing is left of a closed source, nor of any that
+// names it as its heir.
+func (m *Machine) spent(s *source) bool {
+	if !s.closed || s.dropped || s.held() {
+		return false
+	}
+	return !slices.ContainsFunc(m.sources, func(k *source) bool { return k.closed && k.heir == s.n })
 }
 
 func (m *Machine) expireBatches(s *source, now time.Duration) {
