@@ -61,7 +61,7 @@ type segment struct {
 	safe   int64 // of it, what this process has synced
 	onDisk int64 // what it takes up
 	salt   uint32
-	named  bool // its name is synced
+	named  bool // its name is synced, and its head
 	// temporary: it does not yet hold all that it replaces.
 	temporary bool
 	marks     []mark // sparse index, at least markEvery bytes apart

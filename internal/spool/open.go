@@ -178,7 +178,7 @@ func (l *Log) list() error {
 		if !ok || err != nil {
 			continue // not ours
 		}
-		l.segments = append(l.segments, &segment{number: number, named: true})
+		l.segments = append(l.segments, &segment{number: number})
 		l.number = max(l.number, number)
 	}
 	slices.SortFunc(l.segments, func(a, b *segment) int {

@@ -87,14 +87,15 @@ func (l *Log) scanSegment(seg *segment, from, to uint64, visit func(Record) bool
 
 // Release deletes the segments that hold nothing at or after LSN before. The
 // deletions are synced one by one, oldest first: after a crash no segment is
-// back without those that follow it and count.
+// back without those that follow it and count. One stays until the head of the
+// next is durable, which says what it leaves behind.
 func (l *Log) Release(before uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.runs) > 0 { // what was not taken yet is not known to be released
 		before = min(before, l.runs[0].First)
 	}
-	for len(l.segments) > 1 && l.segments[0].end <= before && l.segments[1].named {
+	for len(l.segments) > 1 && l.segments[0].end <= before {
 		i := l.firstToGo()
 		if !l.segments[i+1].named {
 			return nil

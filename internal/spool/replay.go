@@ -127,6 +127,11 @@ func (r *replayer) finish() error {
 	l := r.l
 	l.next = max(r.next, 1)
 	l.durable = min(max(r.durable, 1), l.next)
+	for _, seg := range l.segments {
+		// Of one that holds nothing durable the head may be in the machine's
+		// memory only: the process before may have ended before it synced it.
+		seg.named = seg.end > seg.first && seg.first < l.durable
+	}
 	if err := l.loadTail(); err != nil {
 		return err
 	}
