@@ -140,6 +140,15 @@ var Bugs = []Bug{
 		cluster: func(c *Cluster) { c.unfenced = func(_ *Cluster, w waiter) bool { return w == waitDuplicate } },
 	},
 	{
+		Name: "the end of an id is answered before it is safe",
+		Mix: base("copied spools end, stale replicas").with(func(m *Mix) {
+			m.Wait, m.Failover, m.Replicate, m.LoseEnd = false, 6, 0, 90
+			m.RetainBytes, m.Clone, m.KillAgent, m.Quarantine = 1, 4, 4, true
+			m.Agents, m.VBuckets, m.Direct, m.Lose, m.Late = 1, 1, false, 15, 50
+		}),
+		cluster: func(c *Cluster) { c.unfenced = func(_ *Cluster, w waiter) bool { return w == waitEnd } },
+	},
+	{
 		Name: "compaction compares offsets alone",
 		Mix: base("slow compactors, stale replicas").with(failovers).with(func(m *Mix) {
 			m.Compact, m.Slow, m.VBuckets, m.Tabs, m.Failover = 16, 85, 1, 2, 4

@@ -23,7 +23,7 @@ type Cluster struct {
 	epochs  []store.Epoch // of each vbucket's shard
 	history []change
 	safe    int
-	wait    bool // acknowledgements wait until what they rest on is safe
+	wait    bool // acknowledgements wait until what they rest on is safe; the end of an id always does
 	stuck   bool // such a wait fails, for the operation at hand
 	alone   bool // a replica took over; this one does not know yet
 
@@ -38,6 +38,7 @@ const (
 	waitAppend    waiter = iota // a commit
 	waitDuplicate               // a commit of nothing but duplicates
 	waitRead
+	waitEnd // of an id: its tombstone, and what is answered because of one
 	waitOther
 )
 
@@ -45,6 +46,7 @@ const (
 type change struct {
 	do         func(*store.Mem)
 	compaction bool
+	end        bool // of an id
 }
 
 // birthday is when simulated stores are created.
@@ -70,15 +72,26 @@ func newCluster(vbuckets int, wait bool) *Cluster {
 // Meta implements store.Store.
 func (c *Cluster) Meta() store.Meta { return c.meta }
 
-func (c *Cluster) change(compaction bool, do func(*store.Mem)) {
-	c.history = append(c.history, change{do, compaction})
-	do(c.mem)
+func (c *Cluster) change(ch change) {
+	c.history = append(c.history, ch)
+	ch.do(c.mem)
+}
+
+// end is how many changes there were before the last end of an id that is not
+// safe, -1 if there is none.
+func (c *Cluster) end() int {
+	for n := len(c.history) - 1; n >= c.safe; n-- {
+		if c.history[n].end {
+			return n
+		}
+	}
+	return -1
 }
 
 // fence makes everything safe.
 func (c *Cluster) fence(w waiter) error {
 	switch {
-	case !c.wait || c.unfenced != nil && c.unfenced(c, w):
+	case !c.wait && w != waitEnd || c.unfenced != nil && c.unfenced(c, w):
 		return nil
 	case c.safe < len(c.history) && c.stuck || c.alone:
 		return errFence
@@ -116,20 +129,14 @@ func (c *Cluster) Append(_ context.Context, parts []store.Part) ([]store.PartRes
 	ctx := context.Background()
 	parts = cloneParts(parts)
 	var results []store.PartResult
-	c.change(false, func(m *store.Mem) {
+	c.change(change{do: func(m *store.Mem) {
 		rs, err := m.Append(ctx, parts)
 		must(err)
 		if results == nil {
 			results = rs
 		}
-	})
-	who := waitDuplicate
-	for i := range results {
-		if results[i].Verdict != store.Duplicate {
-			who = waitAppend
-		}
-	}
-	if err := c.fence(who); err != nil {
+	}})
+	if err := c.fence(whoWaits(results)); err != nil {
 		return nil, err
 	}
 	for i := range results {
@@ -139,6 +146,21 @@ func (c *Cluster) Append(_ context.Context, parts []store.Part) ([]store.PartRes
 		}
 	}
 	return results, nil
+}
+
+// whoWaits is the strictest of what the results of a commit wait for.
+func whoWaits(results []store.PartResult) waiter {
+	who := waitDuplicate
+	for i := range results {
+		switch results[i].Verdict {
+		case store.SourceClosed:
+			return waitEnd
+		case store.Duplicate:
+		default:
+			who = waitAppend
+		}
+	}
+	return who
 }
 
 func cloneParts(parts []store.Part) []store.Part {
@@ -154,17 +176,17 @@ func (c *Cluster) Close(ctx context.Context, id store.SourceID, t store.Token) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := true
-	c.change(false, func(m *store.Mem) {
+	c.change(change{end: true, do: func(m *store.Mem) {
 		r, err := m.Close(ctx, id, t)
 		must(err)
 		if first {
 			closed, first = r, false
 		}
-	})
+	}})
 	for i := range closed.Heads {
 		closed.Heads[i].Epoch = c.epochs[closed.Heads[i].VB]
 	}
-	return closed, c.fence(waitOther)
+	return closed, c.fence(waitEnd)
 }
 
 // Heads implements store.Store.
@@ -181,13 +203,13 @@ func (c *Cluster) Command(ctx context.Context, vb int, cmd store.Command) (at st
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := true
-	c.change(false, func(m *store.Mem) {
+	c.change(change{do: func(m *store.Mem) {
 		p, err := m.Command(ctx, vb, cmd)
 		must(err)
 		if first {
 			at, first = p, false
 		}
-	})
+	}})
 	return at, c.fence(waitOther)
 }
 
@@ -196,13 +218,13 @@ func (c *Cluster) Compact(ctx context.Context, vb int, us []store.Update, trim s
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := true
-	c.change(true, func(m *store.Mem) {
+	c.change(change{compaction: true, do: func(m *store.Mem) {
 		d, err := m.Compact(ctx, vb, us, trim)
 		must(err)
 		if first {
 			done, first = d, false
 		}
-	})
+	}})
 	return done, nil
 }
 
@@ -211,13 +233,13 @@ func (c *Cluster) GC(ctx context.Context, elapsed time.Duration, now time.Time) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := true
-	c.change(false, func(m *store.Mem) {
+	c.change(change{do: func(m *store.Mem) {
 		removed, err := m.GC(ctx, elapsed, now)
 		must(err)
 		if first {
 			n, first = removed, false
 		}
-	})
+	}})
 	return n, c.fence(waitOther)
 }
 

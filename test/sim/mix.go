@@ -32,6 +32,7 @@ type Mix struct {
 	Slow               int // a compaction is held up between reading and writing
 	AgentDisk          int // in a thousand: a write fails
 	StoreDisk          int // in a thousand
+	LoseEnd            int // a failover loses the end of an id, if it can
 	Split              int // a primary that was taken over from goes on for some servers
 	Misfit             int // a Batch meets a server with another partition function
 

@@ -66,7 +66,9 @@ func TestLives(t *testing.T) {
 	interrupted := spread(t, rounds(chosen, each), func(r result) {
 		tallies[r.Job.Which].Add(&r.Tally)
 		for _, b := range r.Bad {
-			failures = append(failures, failure{all[r.Job.Which], b})
+			f := failure{all[r.Job.Which], b}
+			failures = append(failures, f)
+			fmt.Println("bad:", f)
 		}
 		progress.add(r.Tally[nLives], len(failures))
 	})
@@ -87,10 +89,13 @@ func TestOnceBad(t *testing.T) {
 	}{
 		{"stale replicas, WAIT 0", []uint64{489}},
 		{"full disks", []uint64{942}},
+		{"power", []uint64{3209}},
+		{"clones and stale replicas", []uint64{2300}},
+		{"copied spools end, stale replicas", []uint64{712}},
 		{"pebble from a backup", []uint64{1609, 2007}},
 		{"pebble, everything", []uint64{487, 512}},
 	} {
-		for i, m := range Mixes {
+		for i, m := range mixes() {
 			if m.Name != once.mix {
 				continue
 			}
@@ -141,11 +146,16 @@ type failure struct {
 	bad
 }
 
-// report says how bad seeds are run again, and tells the story of the first.
+// String says how the seed is run again, and what was bad.
+func (f failure) String() string {
+	return fmt.Sprintf("-run TestLives -mix '^%s$' -first %d -seeds 1: %s", regexp.QuoteMeta(f.mix.Name), f.Seed, f.What)
+}
+
+// report tells of bad seeds, and the story of the first.
 func report(t *testing.T, failures []failure) {
 	t.Helper()
 	for i, f := range failures {
-		t.Errorf("-run TestLives -mix '^%s$' -first %d -seeds 1: %s", regexp.QuoteMeta(f.mix.Name), f.Seed, f.What)
+		t.Error(f)
 		if i == 0 {
 			story(t, f.mix, f.Seed)
 		}

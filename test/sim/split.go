@@ -15,6 +15,9 @@ func (w *World) failover() {
 	if w.rng.IntN(2) == 0 {
 		n += w.rng.IntN(len(c.history) - c.safe + 1)
 	}
+	if end := c.end(); end >= 0 && w.chance(w.mix.LoseEnd) {
+		n = end
+	}
 	w.say("a replica takes over; %d of %d changes are lost", len(c.history)-n, len(c.history))
 	if w.chance(w.mix.Split) {
 		s := w.anyServer()
