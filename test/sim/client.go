@@ -82,7 +82,7 @@ func (c *client) work() (worked bool) {
 		return false
 	case c.open.Source.IsZero() && (f != nil || !c.fresh.Empty()):
 		c.opening = true
-		q.Open = &wire.OpenRequest{Class: store.ClassDirect, Nonce: store.Nonce{2, byte(c.w.rng.Uint32()), byte(c.w.rng.Uint32())}}
+		q.Open = &wire.OpenRequest{Class: store.ClassDirect, Nonce: c.w.nonce()}
 	case f != nil:
 		f.q = q
 		q.Send = &wire.Batch{Partition: c.open.Partition, StoreID: c.open.StoreID, Parts: f.parts}
@@ -92,6 +92,12 @@ func (c *client) work() (worked bool) {
 	c.w.say("%s sends %v to %s", c.name, inWords{q}, q.Server)
 	c.w.net = append(c.w.net, &parcel{from: c, life: c.life, q: q})
 	return true
+}
+
+// nonce is no other's: two clients with one id would fork.
+func (w *World) nonce() store.Nonce {
+	w.nonces++
+	return store.Nonce{2, byte(w.rng.Uint32()), byte(w.rng.Uint32()), byte(w.nonces >> 8), byte(w.nonces)}
 }
 
 // waiting is the next Batch to be sent, which it seals if there is room.

@@ -37,6 +37,7 @@ type World struct {
 	servers []*server
 	agents  []*agent
 	clients []*client
+	nonces  int // that clients have used
 	backup  *storeBackup
 	sent    []store.Part // by agents
 	twins   [][]uint32   // events on disks that were copied, since the store was last restored
