@@ -8,6 +8,8 @@ DISKS       ?= 5000
 HISTORIES   ?= 10000
 CHAOS       ?= .
 BENCH       ?= .
+FIGURES     ?=
+BENCHARGS   ?=
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS       ?= 15000
 LOSSES      ?= 100000
@@ -17,7 +19,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test chaos powerloss sim lint bench fuzz cover clean
+.PHONY: help build demo test chaos powerloss sim lint bench functions fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,9 +54,11 @@ lint: ## check format, vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-bench: build ## measure functions, then real processes (BENCH=regexp)
+bench: build ## measure what Taba is held to (FIGURES='v2 ack', BENCHARGS='--for 60s'); into bench/results
+	bin/taba bench figures $(FIGURES) $(BENCHARGS) --write bench/results/latest.txt
+
+functions: ## measure functions (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	$(GO) run ./bench -taba bin/taba -out bench/results/latest.txt
 
 fuzz: ## run every fuzz target for FUZZTIME (5m)
 	@for pkg in $$($(GO) list ./...); do \

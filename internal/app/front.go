@@ -132,6 +132,7 @@ func (f *front) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 		write(w)
 	}
 	metrics.WriteProcessMetrics(w)
+	writeSwitches(w)
 }
 
 func timeouts(l Limits) ingest.ServerOptions {

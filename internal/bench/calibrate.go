@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -15,14 +15,14 @@ import (
 // Calibration is what the machine can do in the second in which a figure was
 // measured. Machines are shared and drift: compare ratios to it, not times.
 type Calibration struct {
-	Multiply  float64 // ns per dependent 64-bit multiplication
-	Copy      float64 // GB/s copying 1 MiB, resident in cache
-	Chase     float64 // ns per dependent load over 16 MiB
-	Fdatasync float64 // us, median of overwriting 4 KiB durably
+	Multiply  float64 `json:"multiply_ns"`      // a dependent 64-bit multiplication
+	Copy      float64 `json:"copy_gb_per_s"`    // of 1 MiB, resident in cache
+	Chase     float64 `json:"pointer_chase_ns"` // a dependent load over 16 MiB
+	Fdatasync float64 `json:"fdatasync_us"`     // overwriting 4 KiB durably, median
 }
 
 func (c Calibration) String() string {
-	return fmt.Sprintf("calibration: multiply %.2f ns, copy %.1f GB/s, pointer chase %.0f ns, fdatasync %.0f us",
+	return fmt.Sprintf("multiply %.2f ns, copy %.1f GB/s, pointer chase %.0f ns, fdatasync %.0f us",
 		c.Multiply, c.Copy, c.Chase, c.Fdatasync)
 }
 

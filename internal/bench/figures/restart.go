@@ -1,4 +1,4 @@
-package main
+package figures
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"time"
+
+	"github.com/tabaproject/taba/internal/bench"
 )
 
 const (
@@ -18,14 +20,14 @@ const (
 
 // restart measures how soon a server with many States answers after kill -9.
 func restart(ctx context.Context, s *setup) ([]Figure, error) {
-	tabs := max(s.states/restartClients, 10)
-	server, err := start(ctx, s, "server", "--data", s.dir+"/data")
+	tabs := max(s.States/restartClients, 10)
+	server, err := s.start(ctx, "server", "--data", s.dir+"/data")
 	if err != nil {
 		return nil, err
 	}
 	r := restarts{setup: s, tabs: tabs, server: server}
 	defer func() { r.server.Kill() }()
-	if err := r.fill(); err != nil {
+	if err := r.fill(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.atRest(ctx); err != nil {
@@ -40,7 +42,7 @@ func restart(ctx context.Context, s *setup) ([]Figure, error) {
 type restarts struct {
 	*setup
 	tabs    int
-	server  *Process
+	server  *bench.Process
 	stored  float64 // MB
 	rest    trials
 	load    trials
@@ -52,7 +54,7 @@ type restarts struct {
 type trials struct{ seconds, cpu, rss, peak, read, tail, rate []float64 }
 
 // fill makes the States: one body for each client.
-func (r *restarts) fill() error {
+func (r *restarts) fill(ctx context.Context) error {
 	all := make([]int, r.tabs)
 	for t := range all {
 		all[t] = t
@@ -60,7 +62,7 @@ func (r *restarts) fill() error {
 	for c := range restartClients {
 		// Spread over the last hours, so that windows have several buckets.
 		body := mixedBody(clientName(c), all, restartEvents, 0, 50*time.Minute, 10*time.Hour)
-		if err := r.server.Post(body); err != nil {
+		if err := r.server.Post(ctx, body); err != nil {
 			return err
 		}
 	}
@@ -75,8 +77,9 @@ func (r *restarts) atRest(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	for round := range r.rounds {
-		tail := r.server.Metric("taba_log_bytes")
+	for round := range r.Rounds {
+		r.round("at rest", round)
+		tail := r.server.Metric(ctx, "taba_log_bytes")
 		tab := (round*7919 + 3*round) % r.tabs
 		want := restartClients * restartEvents
 		if err := r.cycle(ctx, &r.rest, tail, mixedTab(tab), want, want); err != nil {
@@ -96,7 +99,7 @@ func (r *restarts) settle(ctx context.Context) error {
 		if err := pause(ctx, 300*time.Millisecond); err != nil {
 			return err
 		}
-		log, records := r.server.Metric("taba_log_bytes"), r.server.Metric("taba_record_bytes")
+		log, records := r.server.Metric(ctx, "taba_log_bytes"), r.server.Metric(ctx, "taba_record_bytes")
 		if still++; log != last || log > max(records, 1<<20) {
 			still = 0
 		}
@@ -107,7 +110,8 @@ func (r *restarts) settle(ctx context.Context) error {
 
 // underLoad kills a server that takes posts as fast as it can.
 func (r *restarts) underLoad(ctx context.Context) error {
-	for range r.rounds {
+	for round := range r.Rounds {
+		r.round("under load", round)
 		tail, rate, err := r.torment(ctx, 20*time.Second)
 		if err != nil {
 			return err
@@ -146,9 +150,9 @@ func (r *restarts) torment(ctx context.Context, d time.Duration) (tail, rate flo
 			return 0, 0, errors.Join(err, errors.New("the load ended early"))
 		default:
 		}
-		tail = r.server.Metric("taba_log_bytes")
+		tail = r.server.Metric(ctx, "taba_log_bytes")
 	}
-	r.load.peak = append(r.load.peak, r.server.Metric("process_resident_memory_peak_bytes")/1e6)
+	r.load.peak = append(r.load.peak, r.server.Metric(ctx, "process_resident_memory_peak_bytes")/1e6)
 	stop()
 	r.server.Kill()
 	err = errors.Join(err, <-done)
@@ -161,7 +165,7 @@ func (r *restarts) torment(ctx context.Context, d time.Duration) (tail, rate flo
 // cycle kills the server, if it still lives, starts it again and asks for a
 // tab until the answer is right: at least all that was acknowledged.
 func (r *restarts) cycle(ctx context.Context, t *trials, tail float64, tab string, least, most int) error {
-	if r.server.cmd.ProcessState == nil {
+	if r.server.Alive() {
 		r.server.Kill()
 	}
 	stored, err := sizeOf(r.dir + "/data")
@@ -170,11 +174,11 @@ func (r *restarts) cycle(ctx context.Context, t *trials, tail float64, tab strin
 	}
 	r.stored = max(r.stored, stored)
 	begin := time.Now()
-	if r.server, err = launch(r.setup, r.server.Addr, "server", "--data", r.dir+"/data"); err != nil {
+	if r.server, err = bench.Launch(r.Binary, r.dir, r.server.Addr, "server", "--data", r.dir+"/data"); err != nil {
 		return err
 	}
 	for {
-		answer, err := r.server.Get("/tabs?name=" + tab)
+		answer, err := r.server.Get(ctx, "/tabs?name="+tab)
 		if err == nil {
 			n, err := countOf(answer)
 			if err != nil || n < least || n > most {
@@ -194,7 +198,7 @@ func (r *restarts) cycle(ctx context.Context, t *trials, tail float64, tab strin
 	t.rss = append(t.rss, r.server.RSS())
 	t.read = append(t.read, r.server.Read()/1e6)
 	t.tail = append(t.tail, tail/1e6)
-	return r.server.waitReady(ctx)
+	return r.server.Ready(ctx)
 }
 
 // sizeOf is the size of the files under a directory in MB.
@@ -216,8 +220,10 @@ func (r *restarts) figures() []Figure {
 	states := fmt.Sprintf("%d States (%d tabs x %d clients), %.0f MB on disk", r.tabs*restartClients, r.tabs, restartClients, r.stored)
 	row := func(name string, t trials, remark string) []Figure {
 		return []Figure{
-			{"first /tabs?name= after kill -9, " + name, spread(t.seconds, "s"), "at most 10 s", median(t.seconds) <= 10, states + "; from the start of the process; " + remark},
-			{"the same, resident then", spread(t.rss, "MB"), "", true, "by then it has used " + spread(t.cpu, "s") + " of CPU and read " + spread(t.read, "MB")},
+			atMost("first /tabs?name=, "+name, t.seconds, "s", 10, name+": "+states+"; from the start of the process; "+remark),
+			plain("resident then, "+name, t.rss, "MB", ""),
+			plain("used by then, "+name, t.cpu, "s CPU", ""),
+			plain("read by then, "+name, t.read, "MB", ""),
 		}
 	}
 	busy := fmt.Sprintf("log not yet compacted: %s; killed while %s were taken, resident peak %s",

@@ -1,20 +1,18 @@
-package main
+package figures
 
 import (
 	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/tabaproject/taba/internal/bench"
 )
 
 // sender offers posts to a process over kept connections. It writes requests
@@ -24,10 +22,12 @@ type sender struct {
 	addr        string
 	connections int
 	rate        float64 // posts a second over all connections; 0: as many as are answered
+	tolerant    bool    // a post that is refused is no error
 	// request returns the n-th request of a connection.
 	request func(connection, n int) []byte
 
 	posted   atomic.Int64 // answered with 200
+	refused  atomic.Int64 // answered otherwise, if that is tolerated
 	tried    atomic.Int64
 	mu       sync.Mutex
 	slowest  time.Duration
@@ -52,7 +52,7 @@ func (s *sender) connection(ctx context.Context, c int) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	in := bufio.NewReaderSize(conn, 4<<10)
 	var every time.Duration
 	if s.rate > 0 {
@@ -61,21 +61,47 @@ func (s *sender) connection(ctx context.Context, c int) error {
 	due := time.Now().Add(every * time.Duration(c) / time.Duration(s.connections))
 	for n := 0; ctx.Err() == nil; n++ {
 		if every > 0 {
-			time.Sleep(time.Until(due))
+			if pause(ctx, time.Until(due)) != nil {
+				return nil
+			}
 			due = due.Add(every)
 		}
 		start := time.Now()
 		s.tried.Add(1)
-		if err := exchange(conn, in, s.request(c, n)); err != nil {
+		if err := bench.Exchange(conn, in, s.request(c, n)); err != nil {
 			if ctx.Err() != nil {
 				return nil // the process was killed on purpose
 			}
-			return err
+			if !s.tolerant {
+				return err
+			}
+			s.refused.Add(1)
+			next, err := s.again(ctx, conn, in, err)
+			if err != nil {
+				return err
+			}
+			conn = next
+			continue
 		}
 		s.posted.Add(1)
 		s.note(time.Since(start))
 	}
 	return nil
+}
+
+// again returns the connection to go on with after a post that was refused, a
+// new one if the old one is of no use any more.
+func (s *sender) again(ctx context.Context, conn net.Conn, in *bufio.Reader, why error) (net.Conn, error) {
+	if refused := (*bench.StatusError)(nil); errors.As(why, &refused) {
+		return conn, nil
+	}
+	next, err := new(net.Dialer).DialContext(ctx, "tcp", s.addr)
+	if err != nil {
+		return conn, err
+	}
+	_ = conn.Close()
+	in.Reset(next)
+	return next, nil
 }
 
 func (s *sender) note(d time.Duration) {
@@ -84,37 +110,6 @@ func (s *sender) note(d time.Duration) {
 	s.latency += d
 	s.answered++
 	s.slowest = max(s.slowest, d)
-}
-
-// exchange sends a request and reads an answer of 200.
-func exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
-	if _, err := conn.Write(request); err != nil {
-		return err
-	}
-	status, err := in.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
-		return fmt.Errorf("a post was answered %q", bytes.TrimSpace(status))
-	}
-	length := 0
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) <= 2 {
-			break
-		}
-		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
-				return err
-			}
-		}
-	}
-	_, err = in.Discard(length)
-	return err
 }
 
 // postRequest is the whole text of a v1 post.
@@ -127,13 +122,4 @@ func postRequest(body []byte) []byte {
 	var b bytes.Buffer
 	_ = r.Write(&b) // to memory
 	return b.Bytes()
-}
-
-// ownCPU is the user and system time of this process: of the sender.
-func ownCPU() time.Duration {
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

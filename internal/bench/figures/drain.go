@@ -1,4 +1,4 @@
-package main
+package figures
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/tabaproject/taba/internal/bench"
 )
 
 // What is posted while the server is away, and at a lower rate while the spool
@@ -26,7 +28,8 @@ const (
 // records merge well, and once with so many that they hardly do.
 func drain(ctx context.Context, s *setup) (figures []Figure, err error) {
 	for _, d := range []drains{{name: "records merge well", tabs: 500}, {name: "records hardly merge", tabs: 25_000}} {
-		for round := range s.rounds {
+		for round := range s.Rounds {
+			s.round(d.name, round)
 			sub := *s
 			sub.dir = fmt.Sprintf("%s/%d-%d", s.dir, d.tabs, round)
 			if err := measureDrain(ctx, &sub, &d); err != nil {
@@ -69,7 +72,7 @@ func measureDrain(ctx context.Context, s *setup, d *drains) error {
 
 type drainRun struct {
 	*setup
-	agent, server *Process
+	agent, server *bench.Process
 	requests      [][]byte
 	posted        int64 // posts acknowledged
 }
@@ -80,10 +83,10 @@ func newDrainRun(ctx context.Context, s *setup, tabs int) (*drainRun, error) {
 	}
 	r := &drainRun{setup: s, requests: drainRequests(tabs)}
 	var err error
-	if r.server, err = start(ctx, s, "server", "--data", s.dir+"/data"); err != nil {
+	if r.server, err = s.start(ctx, "server", "--data", s.dir+"/data"); err != nil {
 		return nil, err
 	}
-	r.agent, err = start(ctx, s, "agent", "--spool", s.dir+"/spool", "--servers", r.server.URL, "--spool-quota", "64GiB")
+	r.agent, err = s.start(ctx, "agent", "--spool", s.dir+"/spool", "--servers", r.server.URL, "--spool-quota", "64GiB")
 	if err != nil {
 		r.server.Kill()
 		return nil, err
@@ -117,7 +120,7 @@ func (r *drainRun) fill(ctx context.Context) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- load.run(running) }()
-	for r.agent.Metric("taba_spool_bytes") < float64(r.spoolMiB<<20) {
+	for r.agent.Metric(ctx, "taba_spool_bytes") < float64(r.SpoolMiB<<20) {
 		select {
 		case err := <-done:
 			return errors.Join(err, errors.New("the load ended early"))
@@ -137,22 +140,22 @@ func (r *drainRun) fill(ctx context.Context) error {
 // held: what is older is forwarded before what is newer.
 func (r *drainRun) drain(ctx context.Context, d *drains) error {
 	held := float64(r.posted * drainEvents)
-	d.events = append(d.events, r.agent.Metric("taba_agent_backlog_events")/1e6)
-	d.records = append(d.records, r.agent.Metric("taba_agent_backlog_records"))
-	d.mib = append(d.mib, r.agent.Metric("taba_spool_bytes")/(1<<20))
-	d.sealed = append(d.sealed, r.agent.Metric("taba_agent_in_flight_bytes")/(1<<20))
+	d.events = append(d.events, r.agent.Metric(ctx, "taba_agent_backlog_events")/1e6)
+	d.records = append(d.records, r.agent.Metric(ctx, "taba_agent_backlog_records"))
+	d.mib = append(d.mib, r.agent.Metric(ctx, "taba_spool_bytes")/(1<<20))
+	d.sealed = append(d.sealed, r.agent.Metric(ctx, "taba_agent_in_flight_bytes")/(1<<20))
 	load := r.sender(4, drainLive)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- load.run(running) }()
 
-	agentCPU, sealed := r.agent.CPU(), r.agent.Metric("taba_agent_batches_sealed_total")
+	agentCPU, sealed := r.agent.CPU(), r.agent.Metric(ctx, "taba_agent_batches_sealed_total")
 	var err error
-	if r.server, err = launch(r.setup, r.server.Addr, "server", "--data", r.dir+"/data"); err != nil {
+	if r.server, err = bench.Launch(r.Binary, r.dir, r.server.Addr, "server", "--data", r.dir+"/data"); err != nil {
 		return err
 	}
-	if err := r.server.waitReady(ctx); err != nil {
+	if err := r.server.Ready(ctx); err != nil {
 		return err
 	}
 	begin := time.Now()
@@ -167,8 +170,8 @@ func (r *drainRun) drain(ctx context.Context, d *drains) error {
 	d.seconds, d.first = append(d.seconds, took.Seconds()), append(d.first, first.Seconds())
 	d.agentCPU = append(d.agentCPU, (r.agent.CPU() - agentCPU).Seconds())
 	d.serverCPU = append(d.serverCPU, r.server.CPU().Seconds())
-	d.agentRSS = append(d.agentRSS, r.agent.Metric("process_resident_memory_peak_bytes")/1e6)
-	d.batches = append(d.batches, r.agent.Metric("taba_agent_batches_sealed_total")-sealed)
+	d.agentRSS = append(d.agentRSS, r.agent.Metric(ctx, "process_resident_memory_peak_bytes")/1e6)
+	d.batches = append(d.batches, r.agent.Metric(ctx, "taba_agent_batches_sealed_total")-sealed)
 	d.live = append(d.live, float64(load.posted.Load()*drainEvents)/took.Seconds())
 	stop()
 	if err := <-done; err != nil {
@@ -180,7 +183,7 @@ func (r *drainRun) drain(ctx context.Context, d *drains) error {
 
 // until waits until a metric of the server has reached a value.
 func (r *drainRun) until(ctx context.Context, metric string, value float64) error {
-	for end := time.Now().Add(drainPatience); r.server.Metric(metric) < value; {
+	for end := time.Now().Add(drainPatience); r.server.Metric(ctx, metric) < value; {
 		if time.Now().After(end) {
 			return fmt.Errorf("%s did not reach %.0f in %v", metric, value, drainPatience)
 		}
@@ -198,13 +201,13 @@ func (r *drainRun) complete(ctx context.Context) error {
 	if err := r.until(ctx, "taba_events_appended_total", want); err != nil {
 		return err
 	}
-	for r.agent.Metric("taba_agent_backlog_records") > 0 {
+	for r.agent.Metric(ctx, "taba_agent_backlog_records") > 0 {
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	unknown := float64((drainFillConns + 4) * drainEvents)
-	if got := r.server.Metric("taba_events_appended_total"); got < want || got > want+unknown {
+	if got := r.server.Metric(ctx, "taba_events_appended_total"); got < want || got > want+unknown {
 		return fmt.Errorf("%.0f events were counted, %.0f were acknowledged", got, want)
 	}
 	return nil
@@ -217,7 +220,7 @@ func (d *drains) figures() []Figure {
 	cost := fmt.Sprintf("agent %s, server %s; agent's resident peak %s; %s Batches",
 		spread(d.agentCPU, "s"), spread(d.serverCPU, "s"), spread(d.agentRSS, "MB"), spread(d.batches, ""))
 	return []Figure{
-		{"draining a spool, " + d.name, spread(d.seconds, "s"), "at most 60 s", median(d.seconds) <= drainGoal, held},
-		{"the same, until the first part arrives", spread(d.first, "s"), "", true, "CPU: " + cost},
+		atMost(d.name, d.seconds, "s", drainGoal, d.name+": "+held),
+		plain(d.name+", until the first part arrives", d.first, "s", d.name+", CPU: "+cost),
 	}
 }

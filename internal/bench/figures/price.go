@@ -1,4 +1,4 @@
-package main
+package figures
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tabaproject/taba/internal/bench"
 )
 
 const (
@@ -23,7 +25,7 @@ func price(ctx context.Context, s *setup) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	figures := agent.figures("agent, sync always / never", "")
+	figures := agent.figures("agent, sync always against never", "")
 	volatile, err := os.MkdirTemp(memoryDir, "taba-bench-")
 	if err != nil {
 		return figures, nil // no such file system here
@@ -33,7 +35,7 @@ func price(ctx context.Context, s *setup) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(figures, server.figures("server, store on disk / on "+memoryDir, "a server always syncs; ")...), nil
+	return append(figures, server.figures("server, store on disk against "+memoryDir, "a server always syncs; ")...), nil
 }
 
 // cost is what one trial came to, per event where that makes sense.
@@ -47,7 +49,8 @@ type comparison struct{ without, with []cost }
 // compare measures two ways in turn, so that a machine that drifts drifts for
 // both.
 func compare(ctx context.Context, s *setup, without, with string, trial func(context.Context, *setup, string) (cost, error)) (c comparison, err error) {
-	for range s.rounds {
+	for round := range s.Rounds {
+		s.round(with+" and "+without, round)
 		a, err := trial(ctx, s, without)
 		if err != nil {
 			return c, err
@@ -67,12 +70,12 @@ func priceOfAgent(ctx context.Context, s *setup, policy string) (c cost, err err
 		return c, err
 	}
 	defer os.RemoveAll(dir)
-	server, err := start(ctx, s, "server", "--data", filepath.Join(dir, "data"))
+	server, err := s.start(ctx, "server", "--data", filepath.Join(dir, "data"))
 	if err != nil {
 		return c, err
 	}
 	defer server.Stop()
-	agent, err := start(ctx, s, "agent", "--spool", filepath.Join(dir, "spool"), "--servers", server.URL, "--sync", policy)
+	agent, err := s.start(ctx, "agent", "--spool", filepath.Join(dir, "spool"), "--servers", server.URL, "--sync", policy)
 	if err != nil {
 		return c, err
 	}
@@ -86,7 +89,7 @@ func priceOfServer(ctx context.Context, s *setup, where string) (c cost, err err
 		return c, err
 	}
 	defer os.RemoveAll(dir)
-	server, err := start(ctx, s, "server", "--data", dir)
+	server, err := s.start(ctx, "server", "--data", dir)
 	if err != nil {
 		return c, err
 	}
@@ -95,7 +98,7 @@ func priceOfServer(ctx context.Context, s *setup, where string) (c cost, err err
 }
 
 // offer posts at the rate asked for and returns what it cost the process.
-func offer(ctx context.Context, s *setup, p *Process, syncs string) (c cost, err error) {
+func offer(ctx context.Context, s *setup, p *bench.Process, syncs string) (c cost, err error) {
 	requests := make([][]byte, priceConnections*4)
 	for i := range requests {
 		tabs := make([]int, priceTabs)
@@ -105,7 +108,7 @@ func offer(ctx context.Context, s *setup, p *Process, syncs string) (c cost, err
 		requests[i] = postRequest(mixedBody(clientName(i%priceConnections), tabs, priceEvents/priceTabs, 0, time.Second))
 	}
 	trial := func(d time.Duration) (*sender, error) {
-		load := &sender{addr: p.Addr, connections: priceConnections, rate: s.rate / priceEvents,
+		load := &sender{addr: p.Addr, connections: priceConnections, rate: s.Rate / priceEvents,
 			request: func(conn, n int) []byte { return requests[conn*4+n%4] }}
 		running, stop := context.WithTimeout(ctx, d)
 		defer stop()
@@ -114,7 +117,7 @@ func offer(ctx context.Context, s *setup, p *Process, syncs string) (c cost, err
 	if _, err := trial(time.Second); err != nil { // warm-up
 		return c, err
 	}
-	cpu, own, synced, begin := p.CPU(), ownCPU(), p.Metric(syncs), time.Now()
+	cpu, own, synced, begin := p.CPU(), bench.OwnCPU(), p.Metric(ctx, syncs), time.Now()
 	load, err := trial(priceSpan)
 	if err != nil {
 		return c, err
@@ -122,9 +125,9 @@ func offer(ctx context.Context, s *setup, p *Process, syncs string) (c cost, err
 	took := time.Since(begin)
 	events := float64(load.posted.Load() * priceEvents)
 	return cost{
-		cpu: float64(p.CPU()-cpu) / events, sender: float64(ownCPU()-own) / events,
+		cpu: float64(p.CPU()-cpu) / events, sender: float64(bench.OwnCPU()-own) / events,
 		rate: events / took.Seconds(), latency: load.latency.Seconds() * 1e3 / float64(load.answered),
-		syncs: (p.Metric(syncs) - synced) / took.Seconds(),
+		syncs: (p.Metric(ctx, syncs) - synced) / took.Seconds(),
 	}, ctx.Err()
 }
 
@@ -148,9 +151,9 @@ func (c *comparison) figures(name, remark string) []Figure {
 			spread(pick(of, func(c cost) float64 { return c.sender }), "ns/event"))
 	}
 	return []Figure{
-		{"price of the promise: " + name, spread(ratio, "x CPU"), fmt.Sprintf("at most %vx", priceGoal), median(ratio) <= priceGoal,
-			fmt.Sprintf("%sposts of %d events over %d tabs, %d connections, %v each in turn, pairs compared", remark, priceEvents, priceTabs, priceConnections, priceSpan)},
-		{"CPU with it", spread(pick(c.with, cpu), "ns/event"), "", true, describe(c.with)},
-		{"CPU without it", spread(pick(c.without, cpu), "ns/event"), "", true, describe(c.without)},
+		atMost(name, ratio, "× CPU", priceGoal,
+			fmt.Sprintf("%s: %sposts of %d events over %d tabs, %d connections, %v each in turn, pairs compared", name, remark, priceEvents, priceTabs, priceConnections, priceSpan)),
+		plain(name+", with it", pick(c.with, cpu), "CPU ns/event", name+", with it: "+describe(c.with)),
+		plain(name+", without it", pick(c.without, cpu), "CPU ns/event", name+", without it: "+describe(c.without)),
 	}
 }

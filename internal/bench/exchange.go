@@ -1,0 +1,62 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// A StatusError is an answer other than 200.
+type StatusError struct{ Code int }
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("a post was answered %d %s", e.Code, http.StatusText(e.Code))
+}
+
+// Exchange sends a request and reads the answer, of which it looks at little:
+// the sender is to cost little beside what it measures. The error is a
+// *StatusError if the answer is not 200; the connection can go on then.
+func Exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	return Answer(in)
+}
+
+// Answer reads the answer to a request.
+func Answer(in *bufio.Reader) error {
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	fields := bytes.Fields(line)
+	if len(fields) < 2 || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
+		return fmt.Errorf("a post was answered %q", bytes.TrimSpace(line))
+	}
+	code, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return fmt.Errorf("a post was answered %q", bytes.TrimSpace(line))
+	}
+	length := 0
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err = in.Discard(length); err == nil && code != http.StatusOK {
+		err = &StatusError{code}
+	}
+	return err
+}
