@@ -7,10 +7,14 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // A StatusError is an answer other than 200.
-type StatusError struct{ Code int }
+type StatusError struct {
+	Code       int
+	RetryAfter time.Duration // 0 if it does not say
+}
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("a post was answered %d %s", e.Code, http.StatusText(e.Code))
@@ -40,23 +44,38 @@ func Answer(in *bufio.Reader) error {
 	if err != nil {
 		return fmt.Errorf("a post was answered %q", bytes.TrimSpace(line))
 	}
-	length := 0
+	length, wait, err := header(in)
+	if err != nil {
+		return err
+	}
+	if _, err = in.Discard(length); err == nil && code != http.StatusOK {
+		err = &StatusError{code, time.Duration(wait) * time.Second}
+	}
+	return err
+}
+
+// header reads a header, of which it keeps the length of what follows and how
+// many seconds to wait.
+func header(in *bufio.Reader) (length, wait int, err error) {
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		if len(line) <= 2 {
-			break
+			return length, wait, nil
 		}
-		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
-				return err
-			}
+		to := &length
+		v, ok := bytes.CutPrefix(line, []byte("Content-Length: "))
+		if !ok {
+			to = &wait
+			v, ok = bytes.CutPrefix(line, []byte("Retry-After: "))
+		}
+		if !ok {
+			continue
+		}
+		if *to, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
+			return 0, 0, fmt.Errorf("an answer has the line %q", bytes.TrimSpace(line))
 		}
 	}
-	if _, err = in.Discard(length); err == nil && code != http.StatusOK {
-		err = &StatusError{code}
-	}
-	return err
 }

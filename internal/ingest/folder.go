@@ -63,6 +63,7 @@ func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (receiv
 	for {
 		b, err := f.dec.Next()
 		if err == io.EOF {
+			f.copied = uint64(f.dec.Copied())
 			return f.received(), nil
 		}
 		if err != nil {

@@ -33,6 +33,7 @@ type folding struct {
 	refuse  func(event int, why state.Reason) // the method value refused, made once
 	events  uint64
 	clamped uint64
+	copied  uint64 // bytes, on their way from the buffer that was read into
 	tally   tally
 }
 
@@ -49,7 +50,7 @@ func (f *folding) begin(acc *fold.Accumulator, now float64) {
 		f.refuse = f.refused
 	}
 	f.acc, f.now = acc, now
-	f.events, f.clamped = 0, 0
+	f.events, f.clamped, f.copied = 0, 0, 0
 	f.tally.reset()
 }
 
@@ -62,7 +63,7 @@ func (f *folding) end() {
 }
 
 func (f *folding) received() received {
-	g := received{events: f.events, clamped: f.clamped}
+	g := received{events: f.events, clamped: f.clamped, copied: f.copied}
 	if !f.tally.empty() {
 		g.refused = f.tally.total()
 		g.reasons = append([]reasonCount(nil), f.tally.reasons...)

@@ -36,6 +36,7 @@ type frames struct {
 	want       int        // size of buffer that pays
 	skip       uint64     // of a frame that is too large
 	read       int        // bytes since the caller looked last
+	copied     int        // from buffer to buffer, likewise
 }
 
 func newFrames(conn net.Conn, buffered []byte) *frames {
@@ -104,6 +105,7 @@ func (f *frames) fill() error {
 	if len(f.first) > 0 {
 		f.own(f.need(len(f.first)))
 		n := copy(f.buf[f.end:], f.first)
+		f.copied += n
 		f.end += n
 		f.first = f.first[n:]
 		return nil
@@ -154,6 +156,7 @@ func (f *frames) own(size int) {
 	if len(f.buf) >= size && len(f.buf) <= 2*size {
 		if f.begin > 0 {
 			f.end = copy(f.buf, f.buf[f.begin:f.end])
+			f.copied += f.end
 			f.begin = 0
 		}
 		return
@@ -161,6 +164,7 @@ func (f *frames) own(size int) {
 	old, rest := f.buf, f.buf[f.begin:f.end]
 	f.buf = newSlab(size)
 	f.begin, f.end = 0, copy(f.buf, rest)
+	f.copied += f.end
 	freeSlab(old)
 }
 
@@ -175,6 +179,7 @@ func (f *frames) disown() {
 		small := append(make([]byte, 0, have), f.buf[f.begin:f.end]...)
 		freeSlab(f.buf)
 		f.buf, f.begin, f.end = small, 0, have
+		f.copied += have
 	}
 }
 

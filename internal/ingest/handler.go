@@ -186,6 +186,7 @@ type received struct {
 	events  uint64 // folded
 	refused uint64
 	clamped uint64
+	copied  uint64 // bytes
 	reasons []reasonCount
 	header  string
 }
@@ -200,6 +201,7 @@ func (g *received) count(m *Metrics) {
 func (g *received) countEvents(m *Metrics) {
 	m.Events.Add(int(g.events))
 	m.Clamped.Add(int(g.clamped))
+	m.Copied.Add(int(g.copied))
 	for _, r := range g.reasons {
 		m.refusedEvents(r.reason, r.n)
 	}

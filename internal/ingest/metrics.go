@@ -17,6 +17,7 @@ type Metrics struct {
 	Requests    *metrics.Counter // committed
 	Events      *metrics.Counter // committed, Batches of parts excluded
 	Bytes       *metrics.Counter // of bodies as sent, refused ones included
+	Copied      *metrics.Counter // bytes moved in memory before they were folded
 	Clamped     *metrics.Counter // events from too far in the future
 	Parts       *metrics.Counter // of Batches, handed to the store
 	Undecodable *metrics.Counter // Partials passed on as they are
@@ -40,6 +41,7 @@ func NewMetrics() *Metrics {
 		Requests:    s.NewCounter("taba_ingest_requests_total"),
 		Events:      s.NewCounter("taba_ingest_events_total"),
 		Bytes:       s.NewCounter("taba_ingest_bytes_total"),
+		Copied:      s.NewCounter("taba_ingest_copied_bytes_total"),
 		Clamped:     s.NewCounter("taba_ingest_clamped_events_total"),
 		Parts:       s.NewCounter("taba_ingest_parts_total"),
 		Undecodable: s.NewCounter("taba_ingest_undecodable_partials_total"),

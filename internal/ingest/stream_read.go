@@ -80,8 +80,9 @@ func (s *stream) read() {
 // received counts the bytes that were read.
 func (s *stream) received() {
 	n := s.frames.read
-	s.frames.read = 0
 	s.e.o.Metrics.Bytes.Add(n)
+	s.e.o.Metrics.Copied.Add(s.frames.copied)
+	s.frames.read, s.frames.copied = 0, 0
 	if s.open != nil {
 		s.open.bytes += int64(n)
 	}

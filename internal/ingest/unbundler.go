@@ -122,6 +122,9 @@ func (u *unbundler) fold(room func() bool) error {
 	}
 }
 
+// bytesOfValue is what a value of a column takes on the wire and in memory.
+const bytesOfValue = 8
+
 // columns folds a bundle: column by column if it is nothing else.
 func (u *unbundler) columns(c *wire.Columns) {
 	s := &u.slots[c.Series]
@@ -141,6 +144,7 @@ func (u *unbundler) columns(c *wire.Columns) {
 		for n > 0 {
 			values := u.column[:min(n, len(u.column))]
 			c.Floats(values)
+			u.copied += uint64(bytesOfValue * len(values))
 			n -= len(values)
 			if values = u.finite(c.Series, values); len(values) == 0 {
 				continue

@@ -79,6 +79,10 @@ func (d *Decoder) Reset(r io.Reader) {
 	}
 }
 
+// Copied is how many bytes of the body have been moved in memory so far, that
+// a line might be in one piece.
+func (d *Decoder) Copied() int { return d.lines.copied }
+
 // Next returns the next bundle, which is valid until the next call of Next or
 // Reset; its names may be kept. The error is io.EOF at the end, a *SyntaxError
 // or *LimitError if the body must not be ingested, or what the reader said;

@@ -21,6 +21,7 @@ type lines struct {
 	max        int // longest line
 	n          int // lines so far
 	total      int // bytes read so far
+	copied     int // bytes moved within the buffer, or to a larger one, so far
 	full       bool
 	err        error // of r
 }
@@ -74,10 +75,12 @@ func (l *lines) take(end, next int) ([]byte, error) {
 func (l *lines) fill() {
 	if l.begin > 0 {
 		l.end = copy(l.buf, l.buf[l.begin:l.end])
+		l.copied += l.end
 		l.begin = 0
 	}
 	if l.end == len(l.buf) || l.full && len(l.buf) < bestLineBuffer {
 		l.buf = append(make([]byte, 0, max(minLineBuffer, 2*len(l.buf))), l.buf[:l.end]...)
+		l.copied += l.end
 		l.buf = l.buf[:cap(l.buf)]
 	}
 	for range maxEmptyReads {

@@ -3,6 +3,7 @@ package figures
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -67,6 +68,7 @@ type Result struct {
 	Figures     []Figure             `json:"figures"`
 	Calibration [2]bench.Calibration `json:"calibration"` // before and after
 	Seconds     float64              `json:"seconds"`     // that it took
+	Failed      string               `json:"failed,omitempty"`
 }
 
 // measurement is one of those that can be named.
@@ -85,10 +87,10 @@ var all = []measurement{
 	{"ack", "speed", "Acknowledgement of a small v2 Batch by a server with nothing else to do", ack},
 	{"visible", "speed", "From being recorded to being visible in a query, at 1,000,000 events/s", visible},
 	{"query", "speed", "Queries of what is in memory", query},
-	{"slow", "speed", "Slow uploads of 256 KiB each", slow},
-	{"overload", "speed", "Twice the capacity", overload},
 	{"batching", "speed", "What a larger load costs the server for an event", batching},
 	{"burst", "speed", "Memory after a burst", burst},
+	{"slow", "pressure", "Slow uploads of 256 KiB each", slow},
+	{"overload", "pressure", "Twice the capacity", overload},
 	{"restart", "recovery", "Restart after kill -9", restart},
 	{"drain", "recovery", "Draining an agent's spool", drain},
 	{"price", "recovery", "The price of the promise", price},
@@ -96,7 +98,7 @@ var all = []measurement{
 
 // Names are the measurements and their groups.
 func Names() []string {
-	names := []string{"speed", "recovery"}
+	names := []string{"speed", "pressure", "recovery"}
 	for _, m := range all {
 		names = append(names, m.name)
 	}
@@ -119,27 +121,33 @@ type setup struct {
 }
 
 // Run runs the measurements named, or all, and hands each one's Result on as
-// soon as there is one. say is told what is being measured.
+// soon as there is one. say is told what is being measured. One that fails
+// does not keep the others from being run.
 func Run(ctx context.Context, names []string, o Options, say func(string), done func(Result) error) error {
 	dir, err := os.MkdirTemp("", "taba-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	var failed error
 	for _, m := range all {
 		if len(names) > 0 && !slices.Contains(names, m.name) && !slices.Contains(names, m.group) {
 			continue
 		}
 		s := &setup{Options: o, dir: filepath.Join(dir, m.name), say: func(what string) { say(m.name + ": " + what) }}
 		r, err := m.measure(ctx, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			r.Failed = err.Error()
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", m.name, err))
 		}
 		if err := done(r); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return failed
 }
 
 func (m *measurement) measure(ctx context.Context, s *setup) (r Result, err error) {

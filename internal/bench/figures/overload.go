@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	overloadEvents      = 1000 // of a post
-	overloadTabs        = 100  // of a post
+	overloadEvents      = 10_000 // of a post
+	overloadTabs        = 100    // of a post
 	overloadConnections = 512
+	capacityConnections = 64
 	overloadBudget      = 64 << 20
 )
 
@@ -26,7 +27,7 @@ func overload(ctx context.Context, s *setup) ([]Figure, error) {
 	defer server.Stop()
 	o := &overloaded{setup: s, server: server, requests: overloadRequests()}
 	s.say("finding the capacity")
-	capacity, err := o.offer(ctx, 8, 0, max(s.For, 5*time.Second))
+	capacity, err := o.offer(ctx, capacityConnections, 0, max(s.For, 5*time.Second))
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +55,8 @@ func overload(ctx context.Context, s *setup) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	remark := fmt.Sprintf("v1 posts of %d events over %d tabs; capacity %s events/s with 8 connections, then twice that offered on %d for %v, refused posts dropped by their senders (%d were); in-flight budget %d MiB, resident before %.0f MB",
-		overloadEvents, overloadTabs, bench.Number(capacity*overloadEvents).Whole(), overloadConnections, span, o.refused, overloadBudget>>20, before)
+	remark := fmt.Sprintf("v1 posts of %d events over %d tabs; capacity %s events/s with %d connections, then twice that offered on %d for %v, refused posts dropped by their senders (%d were); in-flight budget %d MiB, resident before %.0f MB",
+		overloadEvents, overloadTabs, bench.Number(capacity*overloadEvents).Whole(), capacityConnections, overloadConnections, span, o.refused, overloadBudget>>20, before)
 	return []Figure{
 		atLeast("goodput", []float64{100 * goodput / capacity}, "% of capacity", 80, remark),
 		atMost("resident, more than before", []float64{max(peak-before, 0)}, "MB", overloadBudget/1e6, ""),

@@ -113,8 +113,10 @@ func (s *sender) note(d time.Duration) {
 }
 
 // postRequest is the whole text of a v1 post.
-func postRequest(body []byte) []byte {
-	r, err := http.NewRequest(http.MethodPost, "http://taba/post", io.NopCloser(bytes.NewReader(body)))
+func postRequest(body []byte) []byte { return request("/post", body) }
+
+func request(path string, body []byte) []byte {
+	r, err := http.NewRequest(http.MethodPost, "http://taba"+path, io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
 		panic(err) // the URL is fixed
 	}

@@ -13,48 +13,74 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wire"
 )
 
 const (
 	slowBytes  = 256 << 10
 	slowPieces = 32 // that an upload is sent in
-	slowTries  = 20 // of one upload that is answered 503
 )
 
 // slow has many clients upload slowly at the same time.
-func slow(ctx context.Context, s *setup) ([]Figure, error) {
-	server, err := s.start(ctx, "server", "--data", s.dir+"/data")
+func slow(ctx context.Context, s *setup) (figures []Figure, err error) {
+	for _, way := range []struct{ name, path, body string }{
+		{"v1", "/post", string(v1Body(slowBytes/38, bodyTabs, "slow"))}, // of 38 bytes an event
+		{"v2", "/v2/batch", string(v2Body(slowBytes/8, bodyTabs, "slow"))},
+	} {
+		s.say(way.name)
+		f, err := s.slow(ctx, way.name, request(way.path, []byte(way.body)))
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, f...)
+	}
+	return figures, nil
+}
+
+func (s *setup) slow(ctx context.Context, name string, request []byte) ([]Figure, error) {
+	server, err := s.start(ctx, "server", "--data", s.dir+"/data-"+name)
 	if err != nil {
 		return nil, err
 	}
 	defer server.Stop()
-	u := &uploads{addr: server.Addr, over: max(s.For, 20*time.Second), body: slowBody()}
-	s.say(fmt.Sprintf("%d uploads over %v", s.Uploads, u.over))
-	before, start := server.CPU(), time.Now()
+	u := &uploads{addr: server.Addr, over: max(s.For, 20*time.Second), body: request}
+	idle, before, start := server.RSS(), server.CPU(), time.Now()
 	running, stop := context.WithCancel(ctx)
 	watched := make(chan float64, 1)
 	go func() { watched <- peakRSS(running, server) }()
-	err = u.run(ctx, s.Uploads)
+	why := u.run(ctx, s.Uploads)
+	took := time.Since(start)
 	stop()
 	peak := <-watched
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	took := time.Since(start)
-	remark := fmt.Sprintf("%d uploads of %d KiB of v1, each in %d pieces over %v, all at the same time; those answered 503 are sent again, %d were",
-		s.Uploads, slowBytes>>10, slowPieces, u.over, u.again.Load())
+	remark := fmt.Sprintf("%s: %d uploads of %d KiB, each in %d pieces over %v, all at the same time; resident before %.0f MB; those answered 503 are sent again, %d were",
+		name, s.Uploads, len(request)>>10, slowPieces, u.over, idle, u.again.Load())
+	if why != nil {
+		remark += "; " + why.Error()
+	}
 	return []Figure{
-		atMost("server, resident at most", []float64{peak}, "MB", 80, remark),
-		atLeast("complete", []float64{float64(u.done.Load())}, "uploads", float64(s.Uploads), ""),
-		plain("from the first to the last", []float64{took.Seconds()}, "s", ""),
-		plain("server", []float64{float64((server.CPU() - before).Microseconds()) / float64(s.Uploads)}, "CPU us/upload", ""),
+		atMost(name+", server, resident at most", []float64{peak}, "MB", 80, remark),
+		atLeast(name+", complete", []float64{float64(u.done.Load())}, "uploads", float64(s.Uploads), ""),
+		plain(name+", from the first to the last", []float64{took.Seconds()}, "s", ""),
+		plain(name+", server", []float64{float64((server.CPU() - before).Microseconds()) / float64(s.Uploads)}, "CPU us/upload", ""),
 	}, nil
 }
 
-// slowBody is a request of about slowBytes.
-func slowBody() []byte {
-	const bytesOf = 38 // of an event
-	return postRequest(v1Body(slowBytes/bytesOf, bodyTabs, "slow"))
+// v2Body is a Batch of events of one client.
+func v2Body(events, tabs int, client string) []byte {
+	var e wire.BatchEncoder
+	now := time.Now().Unix()
+	e.Begin(now)
+	values := make([]float64, events/tabs)
+	for i := range values {
+		values[i] = float64(i*7919%1000) / 10
+	}
+	for t := range tabs {
+		e.Values(e.Series(mixedTab(t*10), "CounterGroup", client), now, values)
+	}
+	return e.Bytes()
 }
 
 // peakRSS watches a process until ctx ends.
@@ -73,8 +99,10 @@ type uploads struct {
 	done, again atomic.Int64
 }
 
+// run returns why uploads were given up, if any were.
 func (u *uploads) run(ctx context.Context, n int) error {
-	ctx, stop := context.WithTimeout(ctx, 10*u.over)
+	const patience = 6
+	ctx, stop := context.WithTimeout(ctx, patience*u.over)
 	defer stop()
 	errs := make(chan error, n)
 	var wg sync.WaitGroup
@@ -88,7 +116,7 @@ func (u *uploads) run(ctx context.Context, n int) error {
 	wg.Wait()
 	close(errs)
 	if failed := len(errs); failed > 0 {
-		return fmt.Errorf("%d uploads failed, the first one: %w", failed, <-errs)
+		return fmt.Errorf("%d were given up, the first one: %w", failed, <-errs)
 	}
 	return nil
 }
@@ -97,7 +125,7 @@ func (u *uploads) run(ctx context.Context, n int) error {
 // piece takes, so that not all pieces of all uploads come at once.
 func (u *uploads) upload(ctx context.Context) error {
 	every := u.over / slowPieces
-	for range slowTries {
+	for {
 		if err := pause(ctx, rand.N(every)); err != nil {
 			return err
 		}
@@ -110,8 +138,10 @@ func (u *uploads) upload(ctx context.Context) error {
 			return err
 		}
 		u.again.Add(1)
+		if err := pause(ctx, refused.RetryAfter); err != nil {
+			return err
+		}
 	}
-	return fmt.Errorf("it was answered 503 %d times", slowTries)
 }
 
 func (u *uploads) try(ctx context.Context, every time.Duration) error {
@@ -120,6 +150,8 @@ func (u *uploads) try(ctx context.Context, every time.Duration) error {
 		return err
 	}
 	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // an answer may take long
+	defer stop()
 	for rest, size := u.body, len(u.body)/slowPieces+1; len(rest) > 0; {
 		n := min(size, len(rest))
 		if _, err := conn.Write(rest[:n]); err != nil {

@@ -16,6 +16,10 @@ func (r *Result) Text(out cli.Output) string {
 	if !out.Terminal {
 		fmt.Fprintf(&b, "%s\n\n", r.Title)
 	}
+	if r.Failed != "" {
+		fmt.Fprintf(&b, "FAILED: %s\n", r.Failed)
+		return b.String()
+	}
 	header := []string{"FIGURE", "", "UNIT", "MEDIAN", "MIN", "MAX", "× MULTIPLY", "GOAL"}
 	var rows [][]string
 	for i := range r.Figures {
@@ -56,7 +60,7 @@ func number(v float64) string {
 	if v == math.Trunc(v) {
 		return cli.Group(fmt.Sprintf("%.0f", v))
 	}
-	return fmt.Sprint(v)
+	return fmt.Sprintf("%.3g", v)
 }
 
 // nanoseconds is how many a unit of processor time has; 0: it is none.
@@ -89,6 +93,9 @@ func Summary(list []Result) string {
 	reached, total := 0, 0
 	var missed []string
 	for _, r := range list {
+		if r.Failed != "" {
+			missed = append(missed, fmt.Sprintf("  %s: failed", r.Name))
+		}
 		for _, f := range r.Figures {
 			if f.Reached == nil {
 				continue
