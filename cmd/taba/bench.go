@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,7 +120,7 @@ func (b *benching) run(cmd *cobra.Command, args []string) error {
 	report, err := bench.Run(cmd.Context(), o, b.span, look)
 	stop()
 	if err != nil {
-		return err
+		return unlessInterrupted(cmd.Context(), err)
 	}
 	if b.output.value == cli.JSON {
 		text, err := json.Marshal(report)
@@ -135,6 +136,15 @@ func (b *benching) run(cmd *cobra.Command, args []string) error {
 		return errors.New("acknowledged events were not counted")
 	}
 	return nil
+}
+
+// unlessInterrupted returns err, unless it came of an interrupt: then anything
+// may have failed.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted before all was measured")
+	}
+	return err
 }
 
 // rate is events a second; 0 stands for as many as are taken.

@@ -94,7 +94,7 @@ func (b *figuring) run(cmd *cobra.Command, names []string) error {
 	if b.print.value == cli.Table {
 		_, _ = fmt.Fprintf(out.W, "%s\n\n", machine())
 	}
-	failed := figures.Run(cmd.Context(), names, b.Options, say, show)
+	failed := unlessInterrupted(cmd.Context(), figures.Run(cmd.Context(), names, b.Options, say, show))
 	for _, r := range others {
 		failed = errors.Join(failed, show(r))
 	}

@@ -233,8 +233,8 @@ func (r *run) side(name string, rep *Report) Side {
 		Copies:   Number(math.NaN()),
 		Memory:   Number(r.end[name][metricRSS] / 1e6), Peak: Number(r.end[name][metricPeak] / 1e6),
 	}
-	if copied, told := d[metricCopied]; told {
-		s.Copies = ratio(copied, d[metricReceived])
+	if all := r.last[name].since(r.base[name]); all[metricCopied] > 0 {
+		s.Copies = ratio(all[metricCopied], all[metricReceived]) // of the whole run: they are counted at different times
 	}
 	if name == "server" {
 		rep.Commits = d.per(metricCommits, seconds)

@@ -29,6 +29,7 @@ type Options struct {
 // Figure is one row of a table.
 type Figure struct {
 	Name    string    `json:"name"`
+	Column  string    `json:"column,omitempty"` // of the second table, whose rows are Names; empty: a row of the first
 	Unit    string    `json:"unit"`
 	Values  []float64 `json:"values"` // of each round
 	Goal    *Goal     `json:"goal,omitempty"`

@@ -23,14 +23,43 @@ func (r *Result) Text(out cli.Output) string {
 	header := []string{"FIGURE", "", "UNIT", "MEDIAN", "MIN", "MAX", "× MULTIPLY", "GOAL"}
 	var rows [][]string
 	for i := range r.Figures {
-		rows = append(rows, r.row(&r.Figures[i]))
+		if r.Figures[i].Column == "" {
+			rows = append(rows, r.row(&r.Figures[i]))
+		}
 	}
 	fmt.Fprintf(&b, "%s\n\n", out.Grid(r.Title, header, rows, 3))
+	if header, rows = r.second(); len(rows) > 0 {
+		fmt.Fprintf(&b, "%s\n\n", out.Grid("Beside that, medians", header, rows, 1))
+	}
 	for _, remark := range r.remarks() {
 		fmt.Fprintf(&b, "  %s\n", remark)
 	}
 	fmt.Fprintf(&b, "  machine before:  %s\n  machine after:   %s\n", r.Calibration[0], r.Calibration[1])
 	return b.String()
+}
+
+// second is the table of figures that have a column.
+func (r *Result) second() (header []string, rows [][]string) {
+	header = []string{"MEDIANS"}
+	for _, f := range r.Figures {
+		if f.Column == "" {
+			continue
+		}
+		at := slices.Index(header, f.Column)
+		if at < 0 {
+			at = len(header)
+			header = append(header, f.Column)
+		}
+		if len(rows) == 0 || rows[len(rows)-1][0] != f.Name {
+			rows = append(rows, []string{f.Name})
+		}
+		last := &rows[len(rows)-1]
+		for len(*last) <= at {
+			*last = append(*last, "")
+		}
+		(*last)[at] = bench.Number(median(f.Values)).String()
+	}
+	return header, rows
 }
 
 // row is a figure in columns. What is processor time is also told in
