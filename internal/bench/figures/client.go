@@ -19,7 +19,7 @@ func client(ctx context.Context, s *setup) (figures []Figure, err error) {
 	const records = 40_000_000
 	for _, goroutines := range []int{1, 2, 8} {
 		var cpu, allocs []float64
-		name := fmt.Sprintf("%d goroutines", goroutines)
+		name := fmt.Sprintf("goroutines: %d", goroutines)
 		for i := range s.Rounds {
 			s.round(name, i)
 			c, a, err := record(ctx, goroutines, records)
