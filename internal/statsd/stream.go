@@ -23,10 +23,15 @@ const pressureWait = 5 * time.Millisecond
 
 // A lanePool lends lanes with a slab to the connections that have something to
 // read: as many as there are processors, however many connections there are.
+// It lends the one that was given back last, so that a single connection stays
+// with one lane, whose names are then in the processor's caches.
 type lanePool struct {
 	door *Door
-	free chan *slab
 	made sync.Once
+
+	mu    sync.Mutex
+	given sync.Cond // signalled when one is given back
+	free  []*slab
 }
 
 // A slab is a lane and the memory to read into.
@@ -35,17 +40,40 @@ type slab struct {
 	buf []byte
 }
 
-func newLanePool(d *Door) *lanePool { return &lanePool{door: d} }
+func newLanePool(d *Door) *lanePool {
+	p := &lanePool{door: d}
+	p.given.L = &p.mu
+	return p
+}
 
 // open makes the slabs, once there is somebody to lend them to.
 func (p *lanePool) open() {
 	p.made.Do(func() {
-		n := runtime.GOMAXPROCS(0)
-		p.free = make(chan *slab, n)
-		for range n {
-			p.free <- &slab{p.door.lane(), make([]byte, slabBytes)}
+		for range runtime.GOMAXPROCS(0) {
+			p.give(&slab{p.door.lane(), make([]byte, slabBytes)})
 		}
 	})
+}
+
+// take lends a slab, as soon as there is one.
+func (p *lanePool) take() *slab {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.free) == 0 {
+		p.given.Wait()
+	}
+	last := len(p.free) - 1
+	s := p.free[last]
+	p.free = p.free[:last]
+	return s
+}
+
+// give takes a slab back.
+func (p *lanePool) give(s *slab) {
+	p.mu.Lock()
+	p.free = append(p.free, s)
+	p.mu.Unlock()
+	p.given.Signal()
 }
 
 // unixSeconds returns t as events have it.
@@ -176,8 +204,8 @@ func (s *stream) drain(raw syscall.RawConn) {
 // read reads what is there and gathers its lines. It reports false if there is
 // nothing yet.
 func (s *stream) read(fd uintptr) (done bool, err error) {
-	slab := <-s.door.pool.free
-	defer func() { s.door.pool.free <- slab }()
+	slab := s.door.pool.take()
+	defer s.door.pool.give(slab)
 	held := copy(slab.buf, s.rest)
 	n, err := syscall.Read(int(fd), slab.buf[held:])
 	switch {
