@@ -42,7 +42,7 @@ var plan = map[string]room{
 	"internal/commit":            {"state internal/fold internal/store internal/wire", "Partials into a store, one commit in flight"},
 	"internal/ingest":            {"state internal/fold internal/store internal/wire", "the door hands Partials to a function and knows no engine"},
 	"internal/stream":            {"internal/wire", "moves frames; what to do about them is its callers' business"},
-	"internal/statsd":            {"state internal/fold internal/wire/statsdtext", "the door for statsd; it hands Partials on as ingest does"},
+	"internal/statsd":            {"state internal/fold internal/store internal/wire/statsdtext", "the door for statsd; it hands Partials on as ingest does"},
 	"internal/ingest/ingesttest": {"internal/ingest", "whatever serves routes is tested alike"},
 	"internal/spool":             {"", "the log moves bytes and knows neither Types nor servers"},
 	"internal/forward":           {"state internal/fold internal/store internal/wire internal/spool", "spool to servers; it meets them only in wire"},

@@ -1,14 +1,6 @@
 package statsd
 
-import (
-	"cmp"
-	"slices"
-	"unicode/utf8"
-
-	"github.com/tabaproject/taba/internal/fold"
-	"github.com/tabaproject/taba/internal/wire/statsdtext"
-	"github.com/tabaproject/taba/state"
-)
+import "unicode/utf8"
 
 // A batch is what a lane gathered within one second. Series are known by their
 // index in the lane.
@@ -122,53 +114,6 @@ func appendJSON(dst, text []byte) []byte {
 	return append(dst, '"')
 }
 
-// folder folds batches. It belongs to the committer.
-type folder struct {
-	sorted  []value // values by series
-	events  []state.Event
-	refuse  func(event int, why state.Reason)
-	refused func(s *series, e *state.Event, why state.Reason)
-	s       *series
-	bundle  state.Bundle
-}
-
-func newFolder(refused func(*series, *state.Event, state.Reason)) *folder {
-	f := &folder{refused: refused}
-	f.refuse = func(i int, why state.Reason) { f.refused(f.s, &f.events[i], why) }
-	return f
-}
-
-// fold folds b into acc and empties it.
-func (f *folder) fold(b *batch, acc *fold.Accumulator) {
-	f.sort(b)
-	sorted := f.sorted
-	for _, i := range b.touched {
-		h, s := &b.heads[i], b.series[i]
-		f.events = f.events[:0]
-		if s.kind == statsdtext.Gauge {
-			if h.set {
-				s.gauge = 0
-			}
-			s.gauge += h.value
-			h.value = s.gauge
-		}
-		f.event(b.now, h.value, h.weight)
-		for _, v := range sorted[:h.more] {
-			f.event(b.now, v.value, uint64(v.weight))
-		}
-		sorted = sorted[h.more:]
-		f.foldEvents(b, s, acc)
-		*h = head{}
-	}
-	f.foldMembers(b, acc)
-	for _, d := range b.dated {
-		f.events = f.events[:0]
-		f.event(d.time, d.value.value, uint64(d.weight))
-		f.foldEvents(b, b.series[d.series], acc)
-	}
-	b.clear()
-}
-
 // clear empties b, whose heads are clean. It keeps the memory of lists that
 // were filled, so that that of a burst is given back.
 func (b *batch) clear() {
@@ -180,52 +125,4 @@ func (b *batch) clear() {
 	}
 	b.touched, b.values, b.members = b.touched[:0], b.values[:0], b.members[:0]
 	b.texts, b.dated, b.series = b.texts[:0], b.dated[:0], nil
-}
-
-// sort puts the values into the order in which their series were touched.
-func (f *folder) sort(b *batch) {
-	f.sorted = slices.Grow(f.sorted[:0], len(b.values))[:len(b.values)]
-	if len(b.values) == 0 {
-		return
-	}
-	at := uint32(0)
-	for _, i := range b.touched { // more becomes where the values go, and then is restored
-		h := &b.heads[i]
-		h.more, at = at, at+h.more
-	}
-	for _, v := range b.values {
-		h := &b.heads[v.series]
-		f.sorted[h.more] = v
-		h.more++
-	}
-	at = 0
-	for _, i := range b.touched {
-		h := &b.heads[i]
-		h.more, at = h.more-at, h.more
-	}
-}
-
-func (f *folder) event(at, v float64, n uint64) {
-	f.events = append(f.events, state.Event{Time: at, Value: v, Number: true, Weight: n})
-}
-
-// foldEvents folds f.events, which are of one series.
-func (f *folder) foldEvents(b *batch, s *series, acc *fold.Accumulator) {
-	f.s = s
-	s.used.Store(int64(b.now))
-	f.bundle = state.Bundle{Tab: s.tab, Client: s.client, Events: f.events}
-	acc.Fold(b.now, "", s.typ, &f.bundle, f.refuse)
-}
-
-func (f *folder) foldMembers(b *batch, acc *fold.Accumulator) {
-	slices.SortStableFunc(b.members, func(x, y member) int { return cmp.Compare(x.series, y.series) })
-	for rest := b.members; len(rest) > 0; {
-		i := rest[0].series
-		f.events = f.events[:0]
-		for len(rest) > 0 && rest[0].series == i {
-			f.events = append(f.events, state.Event{Time: b.now, JSON: b.texts[rest[0].from:rest[0].to]})
-			rest = rest[1:]
-		}
-		f.foldEvents(b, b.series[i], acc)
-	}
 }

@@ -177,8 +177,8 @@ func (c *committer) round() {
 	var charged int64
 	for _, l := range c.d.lanes() {
 		batches := l.take()
+		c.folder.fold(batches, c.acc)
 		for _, b := range batches {
-			c.folder.fold(b, c.acc)
 			charged += b.charged
 			b.charged = 0
 		}

@@ -111,18 +111,15 @@ func (l *lane) take() []*batch {
 	return taken
 }
 
-// maxSpare is how many empty batches a lane keeps: one is gathered while
-// another is committed, and in between a second may end.
-const maxSpare = 2
-
-// giveBack takes back batches that were folded.
+// giveBack takes back batches that were folded. A lane keeps as many as the last
+// commit had, and one more: while they are committed others are gathered.
 func (l *lane) giveBack(batches []*batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, b := range batches {
-		if len(l.spare) < maxSpare {
-			l.spare = append(l.spare, b)
-		}
+	l.spare = append(l.spare, batches...)
+	if most := len(batches) + 1; len(l.spare) > most {
+		clear(l.spare[most:])
+		l.spare = l.spare[:most]
 	}
 }
 

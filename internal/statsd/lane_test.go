@@ -130,9 +130,7 @@ func FuzzLane(f *testing.F) {
 		l.mu.Unlock()
 		acc := fold.New(builtin.Registry())
 		folder := newFolder(func(*series, *state.Event, state.Reason) {})
-		for _, b := range l.take() {
-			folder.fold(b, acc)
-		}
+		folder.fold(l.take(), acc)
 		got, _ := acc.EncodeAll(nil)
 		want, _ := n.fold().EncodeAll(nil)
 		if !bytes.Equal(got, want) {
@@ -186,9 +184,7 @@ func TestLinesAllocateNothing(t *testing.T) {
 		l.consume(text, netip.Addr{})
 		l.mu.Unlock()
 		batches := l.take()
-		for _, b := range batches {
-			folder.fold(b, acc)
-		}
+		folder.fold(batches, acc)
 		l.giveBack(batches)
 		acc.Reset()
 	})

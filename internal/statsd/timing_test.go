@@ -111,9 +111,7 @@ func (f *feeder) round() {
 
 func (f *feeder) fold() {
 	batches := f.lane.take()
-	for _, batch := range batches {
-		f.folder.fold(batch, f.acc)
-	}
+	f.folder.fold(batches, f.acc)
 	f.lane.giveBack(batches)
 	f.acc.Reset()
 }
