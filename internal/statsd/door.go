@@ -1,15 +1,11 @@
 package statsd
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/tabaproject/taba/internal/fold"
-	"github.com/tabaproject/taba/state"
 )
 
 // A Door takes in lines from its sockets. Open them, and Stop it in the end.
@@ -20,9 +16,12 @@ type Door struct {
 	bad    badRing
 
 	wake chan struct{} // something was gathered
+	full chan struct{} // gatherBytes were
 	stop chan struct{} // closed by Stop
 	done chan struct{} // closed by the committer in the end
 	pool *lanePool     // for streams
+
+	gathered atomic.Int64 // bytes that the committer has not taken
 
 	mu      sync.Mutex
 	all     []*lane
@@ -37,7 +36,7 @@ func New(o Options) *Door {
 	o = o.withDefaults()
 	d := &Door{
 		o: o, names: newNames(o.Names, o.Types), counts: newCounts(),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		conns: make(map[net.Conn]struct{}),
 	}
 	d.pool = newLanePool(d)
@@ -77,11 +76,25 @@ func (d *Door) owner(from netip.Addr) string {
 	return from.Unmap().WithZone("").String()
 }
 
+// charge notes that so many more bytes are gathered.
+func (d *Door) charge(bytes int64) {
+	if bytes == 0 {
+		return
+	}
+	d.o.Budget.Charge(bytes)
+	if d.gathered.Add(bytes) >= d.o.GatherBytes {
+		tell(d.full)
+	}
+}
+
 // signal tells the committer that there is work.
-func (d *Door) signal() {
+func (d *Door) signal() { tell(d.wake) }
+
+// tell tells whoever reads c, unless they were told already.
+func tell(c chan struct{}) {
 	select {
-	case d.wake <- struct{}{}:
-	default: // it was told already
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -119,96 +132,18 @@ func (d *Door) stopped() bool {
 }
 
 // wait waits for a while and reports whether the Door goes on.
-func (d *Door) wait(t time.Duration) bool {
+func (d *Door) wait(t time.Duration) bool { return d.waitUnless(t, nil) }
+
+// waitUnless is wait, but does not wait on when something comes over cut.
+func (d *Door) waitUnless(t time.Duration, cut <-chan struct{}) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
+	case <-cut:
+		return true
 	case <-d.stop:
 		return false
 	}
-}
-
-// After a commit the committer rests restShare times as long as that took, so
-// that an eighth of the time goes to commits at most; but never longer than
-// the longest delay that anybody should see. retryAfter is when a store that
-// takes nothing is tried again.
-const (
-	restShare  = 7
-	longest    = 5 * time.Second
-	retryAfter = 250 * time.Millisecond
-)
-
-// commit commits what is gathered until Stop, and what is left then.
-func (d *Door) commit() {
-	defer close(d.done)
-	c := &committer{d: d, acc: fold.New(d.o.Registry)}
-	c.folder = newFolder(c.refused)
-	for going := true; going; {
-		select {
-		case <-d.wake:
-		case <-d.stop:
-			d.readers.Wait()
-			going = false
-		}
-		if going && d.o.Ready() != nil {
-			d.signal() // what is gathered stays there
-			going = d.wait(retryAfter)
-			continue
-		}
-		start := time.Now()
-		c.round()
-		if going {
-			d.wait(min(restShare*time.Since(start), longest))
-		}
-	}
-}
-
-// committer folds and commits. It belongs to one goroutine.
-type committer struct {
-	d      *Door
-	acc    *fold.Accumulator
-	folder *folder
-}
-
-// round commits everything that is gathered now.
-func (c *committer) round() {
-	var charged int64
-	for _, l := range c.d.lanes() {
-		batches := l.take()
-		c.folder.fold(batches, c.acc)
-		for _, b := range batches {
-			charged += b.charged
-			b.charged = 0
-		}
-		l.giveBack(batches)
-	}
-	size := int64(c.acc.Size())
-	c.d.o.Budget.Charge(size - charged)
-	defer c.d.o.Budget.Charge(-size)
-	if c.acc.Empty() {
-		return
-	}
-	events := c.acc.Events()
-	if err := c.d.o.Committer.Commit(context.Background(), c.acc, nil); err != nil {
-		c.d.counts.lost.Add(int(events))
-		c.d.o.Logger.Error("events received over statsd are lost: they could not be committed", "events", events, "error", err)
-	}
-	if !c.acc.Empty() {
-		c.acc.Reset()
-	}
-}
-
-// refused is told which events do not fit the Type of their tab.
-func (c *committer) refused(s *series, e *state.Event, why state.Reason) {
-	c.d.counts.event(why, e.Count())
-	c.d.bad.add(BadLine{c.d.o.Now(), s.client, string(why), fmt.Sprintf("%s, a %s, does not take %s", s.tab, s.typ, describe(e))})
-}
-
-func describe(e *state.Event) string {
-	if e.Number {
-		return fmt.Sprint(e.Value)
-	}
-	return string(e.JSON[:min(len(e.JSON), badLineBytes)])
 }

@@ -20,6 +20,7 @@ type folder struct {
 	column  []float64
 	refuse  func(event int, why state.Reason)
 	refused func(s *series, e *state.Event, why state.Reason)
+	folded  func()  // called after each series
 	s       *series // that is folded
 	bundle  state.Bundle
 }
@@ -32,13 +33,14 @@ type cursor struct {
 	left   []value // the end of sorted, from next on
 }
 
-func newFolder(refused func(*series, *state.Event, state.Reason)) *folder {
-	f := &folder{refused: refused}
+func newFolder(refused func(*series, *state.Event, state.Reason), folded func()) *folder {
+	f := &folder{refused: refused, folded: folded}
 	f.refuse = func(i int, why state.Reason) { f.refused(f.s, &f.events[i], why) }
 	return f
 }
 
-// fold folds batches of one lane, oldest first, into acc and empties them.
+// fold folds batches of one lane, oldest first, into acc and empties them. What
+// is in acc when it calls folded may be committed.
 func (f *folder) fold(batches []*batch, acc *fold.Accumulator) {
 	if len(batches) == 0 {
 		return
@@ -47,6 +49,7 @@ func (f *folder) fold(batches []*batch, acc *fold.Accumulator) {
 	all := batches[len(batches)-1].series // of earlier ones it has the beginning
 	for i := f.least(); i != math.MaxUint32; i = f.least() {
 		f.series(i, all[i], acc)
+		f.folded()
 	}
 	for _, b := range batches {
 		f.foldMembers(b, acc)
@@ -204,6 +207,7 @@ func (f *folder) foldMembers(b *batch, acc *fold.Accumulator) {
 		}
 		f.touch(b, i)
 		f.foldEvents(b.now, b.series[i], acc)
+		f.folded()
 	}
 }
 
@@ -213,6 +217,7 @@ func (f *folder) foldDated(b *batch, acc *fold.Accumulator) {
 		f.event(d.time, d.value.value, uint64(d.weight))
 		f.touch(b, d.series)
 		f.foldEvents(b.now, b.series[d.series], acc)
+		f.folded()
 	}
 }
 

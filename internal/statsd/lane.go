@@ -74,9 +74,7 @@ func (l *lane) end() {
 	l.door.counts.add(&l.counts)
 	l.counts = laneCounts{}
 	l.mu.Unlock()
-	if charge != 0 {
-		l.door.o.Budget.Charge(charge)
-	}
+	l.door.charge(charge)
 	if work {
 		l.door.signal()
 	}

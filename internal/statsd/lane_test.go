@@ -129,7 +129,7 @@ func FuzzLane(f *testing.F) {
 		l.consume(text[at:], netip.Addr{})
 		l.mu.Unlock()
 		acc := fold.New(builtin.Registry())
-		folder := newFolder(func(*series, *state.Event, state.Reason) {})
+		folder := newFolder(func(*series, *state.Event, state.Reason) {}, func() {})
 		folder.fold(l.take(), acc)
 		got, _ := acc.EncodeAll(nil)
 		want, _ := n.fold().EncodeAll(nil)
@@ -177,7 +177,7 @@ func TestLinesAllocateNothing(t *testing.T) {
 		text = fmt.Appendf(text, "hits.%d:%d|c|@0.1|#a:b\nload:%d|g\ndb.%d:%d:5|ms\nusers:%d|s\n", i, i, i, i, i, i)
 	}
 	acc := fold.New(builtin.Registry())
-	folder := newFolder(func(*series, *state.Event, state.Reason) {})
+	folder := newFolder(func(*series, *state.Event, state.Reason) {}, func() {})
 	n := testing.AllocsPerRun(50, func() {
 		l.mu.Lock()
 		l.now, l.b.now = t0, t0

@@ -51,6 +51,9 @@ type Options struct {
 	// ReceiveBuffer is the size asked for of the kernel's buffer of a socket
 	// for datagrams, in bytes: 16 MiB.
 	ReceiveBuffer int
+	// GatherBytes is how much is gathered between two commits before the next
+	// one is due, in bytes: 64 MiB.
+	GatherBytes int64
 	// FutureTolerance is how far ahead of the clock the time of a line may be
 	// before it is taken for now: 60 s.
 	FutureTolerance time.Duration
@@ -63,6 +66,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Names, 200_000)
 	or(&o.NameBytes, 512)
 	or(&o.ReceiveBuffer, 16<<20)
+	or(&o.GatherBytes, 64<<20)
 	or(&o.FutureTolerance, time.Minute)
 	if o.Host == "" {
 		if o.Host, _ = os.Hostname(); o.Host == "" {

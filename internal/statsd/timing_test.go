@@ -56,7 +56,7 @@ func BenchmarkLane(b *testing.B) {
 		<-d.done
 		const lines = 200_000
 		f := &feeder{lane: newLane(d), packets: packets(names, lines), acc: fold.New(builtin.Registry())}
-		f.folder = newFolder(func(*series, *state.Event, state.Reason) {})
+		f.folder = newFolder(func(*series, *state.Event, state.Reason) {}, func() {})
 		f.perRound = float64(lines) / float64(len(f.packets)) * 64
 		for range len(f.packets)/64 + 1 { // all names are known
 			f.round()

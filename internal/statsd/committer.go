@@ -1,0 +1,121 @@
+package statsd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/state"
+)
+
+// After a commit the committer rests restShare times as long as that took: so
+// commits, and what the store does behind them, take a small share of the time
+// however many names there are. It never rests longer than longest, which is
+// how long statsd itself keeps what it is sent; nor once gatherBytes are
+// gathered. retryAfter is when a store that takes nothing is tried again.
+const (
+	restShare  = 31
+	longest    = 10 * time.Second
+	retryAfter = 250 * time.Millisecond
+)
+
+// commit commits what is gathered until Stop, and what is left then.
+func (d *Door) commit() {
+	defer close(d.done)
+	c := newCommitter(d)
+	for going := true; going; {
+		select {
+		case <-d.wake:
+		case <-d.stop:
+			d.readers.Wait()
+			going = false
+		}
+		if going && d.o.Ready() != nil {
+			d.signal() // what is gathered stays there
+			going = d.wait(retryAfter)
+			continue
+		}
+		start := time.Now()
+		c.round()
+		if going {
+			d.waitUnless(min(restShare*time.Since(start), longest), d.full)
+		}
+	}
+}
+
+// committer folds and commits. It belongs to one goroutine.
+type committer struct {
+	d      *Door
+	acc    *fold.Accumulator
+	folder *folder
+}
+
+func newCommitter(d *Door) *committer {
+	c := &committer{d: d, acc: fold.New(d.o.Registry)}
+	c.folder = newFolder(c.refused, c.folded)
+	return c
+}
+
+// round commits everything that is gathered now.
+func (c *committer) round() {
+	for _, l := range c.d.lanes() {
+		batches := l.take()
+		var charged int64
+		for _, b := range batches {
+			charged += b.charged
+			b.charged = 0
+		}
+		c.folder.fold(batches, c.acc)
+		l.giveBack(batches)
+		c.d.charge(-charged)
+	}
+	c.commit()
+	select {
+	case <-c.d.full: // that is over
+	default:
+	}
+}
+
+// piecesOfGather is how many pieces of Partials have room in gatherBytes. What
+// is committed at once is bounded, however many names there are: Partials take
+// many times the memory of what they are made from.
+const piecesOfGather = 4
+
+// folded commits what there is when that is a piece.
+func (c *committer) folded() {
+	if int64(c.acc.Size()) >= c.d.o.GatherBytes/piecesOfGather {
+		c.commit()
+	}
+}
+
+// commit commits what is folded.
+func (c *committer) commit() {
+	if c.acc.Empty() {
+		return
+	}
+	size := int64(c.acc.Size())
+	c.d.o.Budget.Charge(size)
+	defer c.d.o.Budget.Charge(-size)
+	events := c.acc.Events()
+	if err := c.d.o.Committer.Commit(context.Background(), c.acc, nil); err != nil {
+		c.d.counts.lost.Add(int(events))
+		c.d.o.Logger.Error("events received over statsd are lost: they could not be committed", "events", events, "error", err)
+	}
+	if !c.acc.Empty() {
+		c.acc.Reset()
+	}
+}
+
+// refused is told which events do not fit the Type of their tab.
+func (c *committer) refused(s *series, e *state.Event, why state.Reason) {
+	c.d.counts.event(why, e.Count())
+	c.d.bad.add(BadLine{c.d.o.Now(), s.client, string(why), fmt.Sprintf("%s, a %s, does not take %s", s.tab, s.typ, describe(e))})
+}
+
+func describe(e *state.Event) string {
+	if e.Number {
+		return fmt.Sprint(e.Value)
+	}
+	return string(e.JSON[:min(len(e.JSON), badLineBytes)])
+}
