@@ -7,130 +7,137 @@ import (
 	"github.com/tabaproject/taba/internal/wire/statsdtext"
 )
 
-// A cache finds what the head of a line means by its bytes: client, name and
-// tail. It is a table with open addressing of fingerprints, the entries they
-// lead to, and an arena of the bytes that must be equal.
+// A cache finds what the head of a line means: client, name and tail. It is one
+// table with open addressing, two entries to a line of the processor's cache,
+// so that a look-up misses once. It has no pointers and keeps no names: an
+// entry is known by a fingerprint of 128 bits, whose seeds are secret. That two
+// of a million heads have the same happens in one of 10^26 processes.
 type cache struct {
-	seed    maphash.Seed
-	slots   []slot // a power of two of them, at most half of them used
-	entries []entry
-	keys    []byte
+	seeds   [2]maphash.Seed
+	entries []entry // a power of two of them, at most half of them used
+	used    int
+	samples []sample // of sampled entries
 }
 
-type slot struct {
-	hash  uint64
-	entry uint32 // index + 1; 0: free
-}
+type fingerprint struct{ lo, hi uint64 }
 
-// An entry is what a head means. weight belongs to it because what a sampled
-// line stands for is rarely a whole number of events.
+// An entry is what a head means.
 type entry struct {
-	key              uint32 // in keys
-	nameLen, tailLen uint16
-	client           uint32
-	series           uint32 // in the lane
-	kind             statsdtext.Kind
-	sampled          bool
-	inverse          float64 // 1 / rate
-	carry            float64
+	fingerprint // zero: free
+	series      uint32
+	sample      uint32 // index + 1 in samples; 0: every line is one event
+	kind        statsdtext.Kind
+	_           [7]byte // to 32 bytes
 }
 
-// What a cache holds at most for each series that names may have; other
-// spellings of names are read anew each time.
-const (
-	spellings   = 2
-	longestHead = 1024 // bytes of name and tail
-	keyBytes    = 128  // of keys, for each entry
-)
+// A sample belongs to an entry, because what a sampled line stands for is
+// rarely a whole number of events.
+type sample struct {
+	inverse float64 // 1 / rate
+	carry   float64
+}
+
+// spellings is how many entries a cache holds at most for each series that
+// names may have; other spellings of names are read anew each time.
+const spellings = 2
 
 func newCache() cache {
-	return cache{seed: maphash.MakeSeed(), slots: make([]slot, 1<<10)}
+	return cache{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, entries: make([]entry, 1<<10)}
 }
 
 // shortTail is how long a tail is that does not fit into a word with its
 // length.
 const shortTail = 8
 
-// hash returns the fingerprint of a head. Those of one name that differ in a
+// of returns the fingerprint of a head. Those of one name that differ in a
 // short tail have different ones, whoever chose them.
-func (c *cache) hash(client uint32, name, tail []byte) uint64 {
+func (c *cache) of(client uint32, name, tail []byte) fingerprint {
 	const mix = 0x9E3779B97F4A7C15 // odd: multiplying by it loses nothing
-	t := uint64(len(tail))
+	lo := uint64(len(tail))
+	hi := lo
 	if len(tail) < shortTail {
 		for _, b := range tail {
-			t = t<<8 | uint64(b)
+			lo = lo<<8 | uint64(b)
 		}
+		hi = lo
 	} else {
-		t ^= maphash.Bytes(c.seed, tail)
+		lo ^= maphash.Bytes(c.seeds[0], tail)
+		hi ^= maphash.Bytes(c.seeds[1], tail)
 	}
-	return maphash.Bytes(c.seed, name) ^ bits.RotateLeft64(t*mix, 29) ^ bits.RotateLeft64(uint64(client)*mix, 47)
+	owner := bits.RotateLeft64(uint64(client)*mix, 47)
+	return fingerprint{
+		maphash.Bytes(c.seeds[0], name) ^ bits.RotateLeft64(lo*mix, 29) ^ owner,
+		maphash.Bytes(c.seeds[1], name) ^ bits.RotateLeft64(hi*mix, 41) ^ owner | 1, // never zero
+	}
 }
 
-// find returns the index of the entry of a head, -1 if there is none.
-func (c *cache) find(hash uint64, client uint32, name, tail []byte) int {
-	mask := uint64(len(c.slots) - 1)
-	for i := hash & mask; c.slots[i].entry != 0; i = (i + 1) & mask {
-		if c.slots[i].hash != hash {
-			continue
-		}
-		e := &c.entries[c.slots[i].entry-1]
-		if e.client != client || int(e.nameLen) != len(name) || int(e.tailLen) != len(tail) {
-			continue
-		}
-		key := c.keys[e.key:]
-		// Of equal names, short tails with the same hash are equal.
-		if string(key[:len(name)]) == string(name) && (len(tail) < shortTail || string(key[len(name):][:len(tail)]) == string(tail)) {
-			return int(c.slots[i].entry - 1)
+// find returns the index of an entry, -1 if there is none.
+func (c *cache) find(f fingerprint) int {
+	mask := uint64(len(c.entries) - 1)
+	for i := f.lo & mask; ; i = (i + 1) & mask {
+		switch c.entries[i].fingerprint {
+		case f:
+			return int(i)
+		case fingerprint{}:
+			return -1
 		}
 	}
-	return -1
 }
 
-// add adds the entry of a head that is not there and returns its index.
-func (c *cache) add(hash uint64, name, tail []byte, e entry) int {
-	if 2*(len(c.entries)+1) > len(c.slots) {
+// add adds an entry that is not there and returns its index. It reports true if
+// the others were moved to make room.
+func (c *cache) add(e entry) (i int, moved bool) {
+	if moved = 2*(c.used+1) > len(c.entries); moved {
 		c.grow()
 	}
-	e.key, e.nameLen, e.tailLen = uint32(len(c.keys)), uint16(len(name)), uint16(len(tail))
-	c.keys = append(append(c.keys, name...), tail...)
-	c.entries = append(c.entries, e)
-	c.put(slot{hash, uint32(len(c.entries))})
-	return len(c.entries) - 1
+	c.used++
+	return c.put(e), moved
 }
 
-func (c *cache) put(s slot) {
-	mask := uint64(len(c.slots) - 1)
-	i := s.hash & mask
-	for c.slots[i].entry != 0 {
+func (c *cache) put(e entry) int {
+	mask := uint64(len(c.entries) - 1)
+	i := e.lo & mask
+	for c.entries[i].fingerprint != (fingerprint{}) {
 		i = (i + 1) & mask
 	}
-	c.slots[i] = s
+	c.entries[i] = e
+	return int(i)
 }
 
 func (c *cache) grow() {
-	old := c.slots
-	c.slots = make([]slot, 2*len(old))
-	for _, s := range old {
-		if s.entry != 0 {
-			c.put(s)
+	old := c.entries
+	c.entries = make([]entry, 2*len(old))
+	for _, e := range old {
+		if e.fingerprint != (fingerprint{}) {
+			c.put(e)
 		}
 	}
 }
 
-// holds reports whether a cache for so many series has room for a head.
-func (c *cache) holds(series int, name, tail []byte) bool {
-	most := spellings*series + 1
-	return len(name)+len(tail) <= longestHead && len(c.entries) < most && len(c.keys) < keyBytes*most+longestHead
+// sampled returns what an entry of a rate has in its field sample.
+func (c *cache) sampled(rate float64) uint32 {
+	if rate == 1 {
+		return 0
+	}
+	c.samples = append(c.samples, sample{inverse: 1 / rate})
+	return uint32(len(c.samples))
 }
 
-// weigh returns how many events the next line of e stands for. It is within
-// half an event of what the rates say, over all lines of e together.
-func (e *entry) weigh() uint32 {
-	if !e.sampled {
+// holds reports whether a cache for so many series has room for another entry.
+func (c *cache) holds(series int) bool { return c.used <= spellings*series }
+
+// weigh returns how many events the next line of e stands for.
+func (c *cache) weigh(e *entry) uint32 {
+	if e.sample == 0 {
 		return 1
 	}
-	w := e.inverse + e.carry
+	return c.samples[e.sample-1].weigh()
+}
+
+// weigh is within half an event of what the rate says, over all lines together.
+func (s *sample) weigh() uint32 {
+	w := s.inverse + s.carry
 	n := uint32(w + 0.5)
-	e.carry = w - float64(n)
+	s.carry = w - float64(n)
 	return n
 }

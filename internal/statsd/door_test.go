@@ -214,7 +214,7 @@ func TestCacheIsBounded(t *testing.T) {
 	for i := range 200 { // spellings of one name
 		feed(d, l, 0, fmt.Sprintf("hits:1|c|#a:%s", strings.Repeat(",", i)))
 		l.mu.Lock()
-		entries := len(l.cache.entries)
+		entries := l.cache.used
 		l.mu.Unlock()
 		if entries > 2*8+1 {
 			t.Fatalf("%d entries", entries)
@@ -228,7 +228,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestSampledLinesAreWeighed(t *testing.T) {
 	for _, rate := range []float64{1, 0.75, 0.3, 0.07, 1e-9} {
-		e := entry{sampled: true, inverse: 1 / rate}
+		e := sample{inverse: 1 / rate}
 		var sum float64
 		for i := range 1000 {
 			sum += float64(e.weigh())

@@ -17,7 +17,6 @@ import (
 type folder struct {
 	cursors []cursor
 	events  []state.Event
-	column  []float64
 	refuse  func(event int, why state.Reason)
 	refused func(s *series, e *state.Event, why state.Reason)
 	folded  func()  // called after each series
@@ -28,9 +27,11 @@ type folder struct {
 // A cursor goes over the series of a batch, in the order of their index.
 type cursor struct {
 	*batch
-	next   int     // in touched
-	sorted []value // the values by series, those of one as they came
-	left   []value // the end of sorted, from next on
+	next    int       // in touched
+	column  []float64 // values by series, those of one as they came
+	values  []float64 // the end of column, from next on
+	heavier []weighed // likewise of weighed
+	weighed []weighed
 }
 
 func newFolder(refused func(*series, *state.Event, state.Reason), folded func()) *folder {
@@ -71,16 +72,21 @@ func (f *folder) place(batches []*batch) {
 }
 
 func (c *cursor) place(b *batch) {
-	slices.Sort(b.touched)
 	c.batch, c.next = b, 0
-	if cap(c.sorted) > 8*len(b.values)+1<<12 {
-		c.sorted = nil
+	slices.Sort(b.touched)
+	c.column = sized(c.column, len(b.values))
+	c.heavier = sized(c.heavier, len(b.weighed))
+	c.sort()
+	c.values, c.weighed = c.column, c.heavier
+}
+
+// sized returns a list of n elements, with the memory of list if that is not
+// much too large.
+func sized[T any](list []T, n int) []T {
+	if cap(list) > 8*n+1<<12 {
+		list = nil
 	}
-	c.sorted = slices.Grow(c.sorted[:0], len(b.values))[:len(b.values)]
-	c.left = c.sorted
-	if len(b.values) > 0 {
-		c.sort()
-	}
+	return slices.Grow(list[:0], n)[:n]
 }
 
 // least returns the least series that a cursor is before.
@@ -94,34 +100,56 @@ func (f *folder) least() uint32 {
 	return least
 }
 
-// sort sorts the values of the batch.
+// sort sorts the lists of the batch by series: it counts where those of each
+// begin, and how many there are is found again from where they end.
 func (c *cursor) sort() {
-	at := uint32(0)
-	for _, i := range c.touched { // more becomes where the values go, and then is restored
-		h := &c.heads[i]
-		h.more, at = at, at+h.more
+	if len(c.column)+len(c.heavier) == 0 {
+		return
 	}
-	for _, v := range c.values {
-		h := &c.heads[v.series]
-		c.sorted[h.more] = v
-		h.more++
-	}
-	at = 0
+	var values, weighed uint32
 	for _, i := range c.touched {
 		h := &c.heads[i]
-		h.more, at = h.more-at, h.more
+		h.values, values = values, values+h.values
+		h.weighed, weighed = weighed, weighed+h.weighed
+	}
+	for k, v := range c.batch.values {
+		h := &c.heads[c.owners[k]]
+		c.column[h.values] = v
+		h.values++
+	}
+	for _, v := range c.batch.weighed {
+		h := &c.heads[v.series]
+		c.heavier[h.weighed] = v
+		h.weighed++
+	}
+	values, weighed = 0, 0
+	for _, i := range c.touched {
+		h := &c.heads[i]
+		h.values, values = h.values-values, h.values
+		h.weighed, weighed = h.weighed-weighed, h.weighed
 	}
 }
 
-// take returns what the batch has for series i, if that is next.
-func (c *cursor) take(i uint32) (h *head, values []value) {
+// A second is what a batch has for a series.
+type second struct {
+	head
+	now     float64
+	values  []float64
+	weighed []weighed
+}
+
+// take returns what the batch has for series i, if that is next, and empties
+// its head.
+func (c *cursor) take(i uint32) (s second, ok bool) {
 	if c.next == len(c.touched) || c.touched[c.next] != i {
-		return nil, nil
+		return second{}, false
 	}
 	c.next++
-	h = &c.heads[i]
-	values, c.left = c.left[:h.more], c.left[h.more:]
-	return h, values
+	h := &c.heads[i]
+	s = second{*h, c.now, c.values[:h.values], c.weighed[:h.weighed]}
+	c.values, c.weighed = c.values[h.values:], c.weighed[h.weighed:]
+	*h = head{}
+	return s, true
 }
 
 // series folds what the batches have for a series.
@@ -130,27 +158,23 @@ func (f *folder) series(i uint32, s *series, acc *fold.Accumulator) {
 	var slot fold.Slot
 	var now float64
 	for k := range f.cursors {
-		c := &f.cursors[k]
-		h, values := c.take(i)
-		if h == nil {
+		in, ok := f.cursors[k].take(i)
+		if !ok {
 			continue
 		}
-		now = c.now
-		switch {
-		case s.kind == statsdtext.Gauge:
-			f.gauge(s, h, now)
-		case len(values) >= shortestColumn && f.columnOf(h, values) && acc.Columnar(s.typ):
+		now = in.now
+		if s.kind == statsdtext.Gauge {
+			f.gauge(s, &in)
+			continue
+		}
+		if len(in.values) >= shortestColumn && acc.Columnar(s.typ) {
 			if slot.IsZero() {
 				slot = acc.Slot(store.Tab{Name: s.tab, Type: s.typ}, s.client)
 			}
-			acc.FoldColumn(slot, int64(math.Floor(now)), f.column)
-		default:
-			f.event(now, h.value, h.weight)
-			for _, v := range values {
-				f.event(now, v.value, uint64(v.weight))
-			}
+			acc.FoldColumn(slot, int64(math.Floor(now)), in.values)
+			in.values = nil
 		}
-		*h = head{}
+		f.numbers(&in)
 	}
 	s.used.Store(int64(now))
 	if len(f.events) > 0 {
@@ -161,28 +185,26 @@ func (f *folder) series(i uint32, s *series, acc *fold.Accumulator) {
 // shortestColumn is how many values are worth a column.
 const shortestColumn = 4
 
-// columnOf makes a column of the values of a series if each is of one event.
-func (f *folder) columnOf(h *head, values []value) bool {
-	if h.weight != 1 {
-		return false
+// numbers makes events of the numbers of a second.
+func (f *folder) numbers(in *second) {
+	if in.weight > 0 {
+		f.event(in.now, in.value, in.weight)
 	}
-	f.column = append(f.column[:0], h.value)
-	for _, v := range values {
-		if v.weight != 1 {
-			return false
-		}
-		f.column = append(f.column, v.value)
+	for _, v := range in.values {
+		f.event(in.now, v, 1)
 	}
-	return true
+	for _, v := range in.weighed {
+		f.event(in.now, v.value, uint64(v.weight))
+	}
 }
 
 // gauge makes an event of what a gauge was last.
-func (f *folder) gauge(s *series, h *head, now float64) {
-	if h.set {
+func (f *folder) gauge(s *series, in *second) {
+	if in.set {
 		s.gauge = 0
 	}
-	s.gauge += h.value
-	f.event(now, s.gauge, h.weight)
+	s.gauge += in.value
+	f.event(in.now, s.gauge, in.weight)
 }
 
 func (f *folder) event(at, v float64, n uint64) {
@@ -214,7 +236,7 @@ func (f *folder) foldMembers(b *batch, acc *fold.Accumulator) {
 func (f *folder) foldDated(b *batch, acc *fold.Accumulator) {
 	for _, d := range b.dated {
 		f.events = f.events[:0]
-		f.event(d.time, d.value.value, uint64(d.weight))
+		f.event(d.time, d.value, uint64(d.weight))
 		f.touch(b, d.series)
 		f.foldEvents(b.now, b.series[d.series], acc)
 		f.folded()

@@ -28,8 +28,8 @@ type lane struct {
 	owners  []string // by index, of clients
 
 	lines  [linesAtOnce]statsdtext.Line
-	hashes [linesAtOnce]uint64
-	found  [linesAtOnce]int
+	prints [linesAtOnce]fingerprint
+	found  [linesAtOnce]int // in cache; -1: not there
 	counts laneCounts
 	touch  uint64 // keeps the compiler from leaving out loads
 }
@@ -88,7 +88,10 @@ func (l *lane) seal() {
 	if n := len(l.spare); n > 0 {
 		l.b, l.spare = l.spare[n-1], l.spare[:n-1]
 	} else { // the next one will probably be like it
-		l.b = &batch{values: make([]value, 0, len(full.values)), touched: make([]uint32, 0, len(full.touched))}
+		l.b = &batch{
+			values: make([]float64, 0, len(full.values)), owners: make([]uint32, 0, len(full.owners)),
+			touched: make([]uint32, 0, len(full.touched)),
+		}
 	}
 	l.b.now = l.now
 	l.b.cover(len(l.series))
@@ -103,7 +106,7 @@ func (l *lane) take() []*batch {
 	}
 	taken := l.sealed
 	l.sealed = nil
-	if l.changed != l.door.names.changed.Load() || !l.cache.holds(l.door.o.Names, nil, nil) {
+	if l.changed != l.door.names.changed.Load() || !l.cache.holds(l.door.o.Names) {
 		l.forget()
 	}
 	return taken
@@ -145,65 +148,44 @@ func (l *lane) consume(buf []byte, from netip.Addr) {
 		n, at = statsdtext.Cut(buf, at, l.lines[:])
 		l.lookUp(buf, client, n)
 		for i := range n {
-			l.line(buf, client, &l.lines[i], l.found[i], l.hashes[i])
+			l.line(buf, client, i)
 		}
 	}
 }
 
-// lookUp finds the entries of n lines. It goes over them several times, so
-// that the processor waits for the memory of many lines at once.
+// lookUp finds the entries of n lines. It goes over them twice, so that the
+// processor waits for the memory of many lines at once: first for their
+// entries, then for the heads of their series.
 func (l *lane) lookUp(buf []byte, client uint32, n int) {
-	mask := uint64(len(l.cache.slots) - 1)
+	entries := l.cache.entries
+	mask := uint64(len(entries) - 1)
 	var touch uint64
 	for i := range n {
 		line := &l.lines[i]
-		h := uint64(0)
 		if line.TailStart > 0 {
-			h = l.cache.hash(client, buf[line.Name:line.NameEnd], buf[line.TailStart:line.End])
+			f := l.cache.of(client, buf[line.Name:line.NameEnd], buf[line.TailStart:line.End])
+			l.prints[i] = f
+			touch += entries[f.lo&mask].lo
 		}
-		l.hashes[i] = h
-		touch += l.cache.slots[h&mask].hash
 	}
-	if len(l.cache.entries) > farEntries {
-		touch += l.reach(n, mask)
+	for i := range n {
+		l.found[i] = -1
+		if l.lines[i].TailStart == 0 {
+			continue
+		}
+		if found := l.cache.find(l.prints[i]); found >= 0 {
+			l.found[i] = found
+			touch += l.b.heads[entries[found].series].weight
+		}
 	}
 	l.touch = touch
-	for i := range n {
-		line := &l.lines[i]
-		l.found[i] = -1
-		if line.TailStart > 0 {
-			l.found[i] = l.cache.find(l.hashes[i], client, buf[line.Name:line.NameEnd], buf[line.TailStart:line.End])
-		}
-	}
 }
 
-// farEntries is how many entries are near: beyond it they do not fit into the
-// second-level cache any more.
-const farEntries = 8192
-
-// reach loads what the first slots of n lines lead to.
-func (l *lane) reach(n int, mask uint64) (touch uint64) {
-	c := &l.cache
-	for i, h := range l.hashes[:n] {
-		l.found[i] = -1
-		if s := c.slots[h&mask]; s.hash == h && s.entry != 0 {
-			l.found[i] = int(s.entry - 1)
-			touch += uint64(c.entries[s.entry-1].key)
-		}
-	}
-	for _, i := range l.found[:n] {
-		if i >= 0 {
-			e := &c.entries[i]
-			touch += uint64(c.keys[e.key]) + l.b.heads[e.series].weight
-		}
-	}
-	return touch
-}
-
-// line gathers one line. found is the index of its entry, -1 if there is none.
-func (l *lane) line(buf []byte, client uint32, line *statsdtext.Line, found int, hash uint64) {
+// line gathers the i-th of the lines.
+func (l *lane) line(buf []byte, client uint32, i int) {
+	found, line := l.found[i], &l.lines[i]
 	if found < 0 {
-		if found = l.miss(buf, client, line, hash); found < 0 {
+		if found = l.miss(buf, client, i); found < 0 {
 			return
 		}
 	}
@@ -218,11 +200,14 @@ func (l *lane) line(buf []byte, client uint32, line *statsdtext.Line, found int,
 
 // number gathers one value of e.
 func (l *lane) number(e *entry, v float64, signed bool) {
-	if e.kind == statsdtext.Gauge {
+	switch e.kind {
+	case statsdtext.Gauge:
 		l.b.gauge(e.series, v, signed && !l.door.o.SetGauges)
-		return
+	case statsdtext.Timing:
+		l.b.measure(e.series, v, l.cache.weigh(e))
+	default:
+		l.b.add(e.series, v, l.cache.weigh(e))
 	}
-	l.b.add(e.series, v, e.weigh())
 }
 
 // values gathers what is not a single plain number.
@@ -244,17 +229,18 @@ func (l *lane) values(buf []byte, client uint32, line *statsdtext.Line, e *entry
 	}
 }
 
-// miss returns the index of the entry of a line that has none yet. It returns
-// -1 if the line can have none, having gathered or refused it.
-func (l *lane) miss(buf []byte, client uint32, line *statsdtext.Line, hash uint64) int {
+// miss returns the index of the entry of a line for which none was found. It
+// returns -1 if the line can have none, having gathered or refused it.
+func (l *lane) miss(buf []byte, client uint32, i int) int {
+	line := &l.lines[i]
 	name := buf[line.Name:max(line.Name, line.NameEnd)]
 	tail := buf[line.TailStart:max(line.TailStart, line.End)]
 	if line.TailStart == 0 || statsdtext.Other(buf[line.Name:line.End]) != "" || !statsdtext.Single(tail) {
 		l.slow(buf, client, line)
 		return -1
 	}
-	// It may have been missed twice in one look-up.
-	if found := l.cache.find(hash, client, name, tail); found >= 0 {
+	// It may have been missed twice in one look-up, or moved since.
+	if found := l.cache.find(l.prints[i]); found >= 0 {
 		return found
 	}
 	head, why := statsdtext.ParseHead(name, tail, l.door.o.NameBytes)
@@ -266,13 +252,19 @@ func (l *lane) miss(buf []byte, client uint32, line *statsdtext.Line, hash uint6
 		return -1
 	}
 	s := l.door.names.get(seriesKey{l.owners[client], head.Tab, head.Kind}, int64(l.now))
-	if s == l.door.names.overflow || head.Time != 0 || !l.cache.holds(l.door.o.Names, name, tail) {
+	if s == l.door.names.overflow || head.Time != 0 || !l.cache.holds(l.door.o.Names) {
 		l.slow(buf, client, line)
 		return -1
 	}
-	return l.cache.add(hash, name, tail, entry{
-		client: client, series: l.local(s), kind: head.Kind, sampled: head.Rate != 1, inverse: 1 / head.Rate,
+	found, moved := l.cache.add(entry{
+		fingerprint: l.prints[i], series: l.local(s), kind: head.Kind, sample: l.cache.sampled(head.Rate),
 	})
+	if moved {
+		for k := range l.found {
+			l.found[k] = -1
+		}
+	}
+	return found
 }
 
 // valid reports whether values are some of a kind.
@@ -331,9 +323,11 @@ func (l *lane) metric(series uint32, overflow bool, m *statsdtext.Metric) {
 	case m.Kind == statsdtext.Gauge && (m.Time == 0 || change):
 		l.b.gauge(series, m.Value, change)
 	case m.Kind == statsdtext.Gauge:
-		l.b.dated = append(l.b.dated, dated{l.timeOf(m.Time), value{m.Value, series, 1}})
+		l.b.dated = append(l.b.dated, dated{l.timeOf(m.Time), weighed{m.Value, series, 1}})
 	case m.Time != 0:
-		l.b.dated = append(l.b.dated, dated{l.timeOf(m.Time), value{m.Value, series, weight}})
+		l.b.dated = append(l.b.dated, dated{l.timeOf(m.Time), weighed{m.Value, series, weight}})
+	case m.Kind == statsdtext.Timing:
+		l.b.measure(series, m.Value, weight)
 	default:
 		l.b.add(series, m.Value, weight)
 	}
