@@ -12,7 +12,7 @@ func (s Statsd) options(l Limits, opts Options) statsd.Options {
 	return statsd.Options{
 		Client: s.Client, SetGauges: s.GaugeSign == "set", Names: s.Names, NameBytes: l.NameBytes,
 		ReceiveBuffer: int(s.ReceiveBuffer), FutureTolerance: l.FutureTolerance,
-		GatherBytes: int64(l.InFlightBytes) / 4, // so that others have room
+		GatherBytes: int64(l.InFlightBytes) / 2, // others need room too
 		Logger:      opts.Logger, Now: opts.Now,
 	}
 }

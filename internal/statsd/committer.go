@@ -80,7 +80,7 @@ func (c *committer) round() {
 // piecesOfGather is how many pieces of Partials have room in gatherBytes. What
 // is committed at once is bounded, however many names there are: Partials take
 // many times the memory of what they are made from.
-const piecesOfGather = 4
+const piecesOfGather = 8
 
 // folded commits what there is when that is a piece.
 func (c *committer) folded() {

@@ -153,29 +153,31 @@ func (l *lane) consume(buf []byte, from netip.Addr) {
 	}
 }
 
-// lookUp finds the entries of n lines. It goes over them twice, so that the
-// processor waits for the memory of many lines at once: first for their
-// entries, then for the heads of their series.
+// lookUp finds the entries of n lines. Loops that do nothing but load let the
+// processor wait for the memory of many lines at once: first for their entries,
+// then for the heads of their series.
 func (l *lane) lookUp(buf []byte, client uint32, n int) {
-	entries := l.cache.entries
-	mask := uint64(len(entries) - 1)
-	var touch uint64
-	for i := range n {
-		line := &l.lines[i]
-		if line.TailStart > 0 {
-			f := l.cache.of(client, buf[line.Name:line.NameEnd], buf[line.TailStart:line.End])
-			l.prints[i] = f
-			touch += entries[f.lo&mask].lo
+	lines, prints, found := l.lines[:n], l.prints[:n], l.found[:n]
+	for i := range lines {
+		if line := &lines[i]; line.TailStart > 0 {
+			prints[i] = l.cache.of(client, buf[line.Name:line.NameEnd], buf[line.TailStart:line.End])
 		}
 	}
-	for i := range n {
-		l.found[i] = -1
-		if l.lines[i].TailStart == 0 {
-			continue
+	var touch uint64
+	entries := l.cache.entries
+	mask := uint64(len(entries) - 1)
+	for i := range prints {
+		touch += entries[prints[i].lo&mask].lo
+	}
+	for i := range lines {
+		found[i] = -1
+		if lines[i].TailStart > 0 {
+			found[i] = l.cache.find(prints[i])
 		}
-		if found := l.cache.find(l.prints[i]); found >= 0 {
-			l.found[i] = found
-			touch += l.b.heads[entries[found].series].weight
+	}
+	for _, at := range found {
+		if at >= 0 {
+			touch += l.b.heads[entries[at].series].weight
 		}
 	}
 	l.touch = touch
