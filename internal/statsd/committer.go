@@ -33,7 +33,7 @@ func (d *Door) commit() {
 		}
 		if going && d.o.Ready() != nil {
 			d.signal() // what is gathered stays there
-			going = d.wait(retryAfter)
+			d.wait(retryAfter)
 			continue
 		}
 		start := time.Now()
@@ -72,9 +72,10 @@ func (c *committer) round() {
 	}
 	c.commit()
 	select {
-	case <-c.d.full: // that is over
+	case <-c.d.full: // that may be over
 	default:
 	}
+	c.d.charge(0)
 }
 
 // piecesOfGather is how many pieces of Partials have room in gatherBytes. What

@@ -78,10 +78,9 @@ func (d *Door) owner(from netip.Addr) string {
 
 // charge notes that so many more bytes are gathered.
 func (d *Door) charge(bytes int64) {
-	if bytes == 0 {
-		return
+	if bytes != 0 {
+		d.o.Budget.Charge(bytes)
 	}
-	d.o.Budget.Charge(bytes)
 	if d.gathered.Add(bytes) >= d.o.GatherBytes {
 		tell(d.full)
 	}

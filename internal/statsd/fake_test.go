@@ -26,6 +26,7 @@ type sink struct {
 	commits int
 	changed chan struct{} // closed by the next commit
 	fail    error
+	takes   time.Duration // a commit
 	types   map[string]string
 }
 
@@ -34,6 +35,9 @@ func newSink() *sink {
 }
 
 func (s *sink) Commit(_ context.Context, acc *fold.Accumulator, _ func()) error {
+	if s.takes > 0 {
+		<-time.After(s.takes)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.commits++
@@ -49,6 +53,13 @@ func (s *sink) Commit(_ context.Context, acc *fold.Accumulator, _ func()) error 
 func (s *sink) TypeOf(_, tab string) (string, bool) {
 	typ, ok := s.types[tab]
 	return typ, ok
+}
+
+// next returns what is closed by the next commit.
+func (s *sink) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
 }
 
 // dump renders what was committed: "tab/Type client answer", sorted.

@@ -18,11 +18,39 @@ import (
 // naive is the reference: it parses every line by itself and keeps every
 // value.
 type naive struct {
-	events  map[seriesKey][]state.Event
+	now     float64
+	events  map[seriesKey][]event
 	gauges  map[seriesKey]float64
-	typ     map[string]string // by tab
+	changes map[seriesKey]uint64 // of gauges, since batch was called
+	typ     map[string]string    // by tab
 	carry   map[string]float64
 	refused int
+}
+
+// An event was received at a time that it need not have happened at.
+type event struct {
+	now float64
+	state.Event
+}
+
+func newNaive() *naive {
+	return &naive{t0, map[seriesKey][]event{}, map[seriesKey]float64{}, map[seriesKey]uint64{}, map[string]string{}, map[string]float64{}, 0}
+}
+
+// lines takes what was received at a time.
+func (n *naive) lines(now float64, text []byte) {
+	n.now = now
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		n.line(line)
+	}
+}
+
+// batch ends a batch: what a gauge was last stands for all that it was in it.
+func (n *naive) batch() {
+	for key, weight := range n.changes {
+		n.events[key] = append(n.events[key], event{n.now, state.Event{Time: n.now, Value: n.gauges[key], Number: true, Weight: weight}})
+	}
+	clear(n.changes)
 }
 
 func (n *naive) line(line []byte) {
@@ -37,8 +65,8 @@ func (n *naive) line(line []byte) {
 		if n.typ[m.Tab] == "" {
 			n.typ[m.Tab] = typeOf[m.Kind]
 		}
-		e := state.Event{Time: t0, Value: m.Value, Number: true, Weight: uint64(math.Round(1 / m.Rate))}
-		if m.Time > 0 && m.Time <= int64(t0)+60 {
+		e := state.Event{Time: n.now, Value: m.Value, Number: true, Weight: uint64(math.Round(1 / m.Rate))}
+		if m.Time > 0 && float64(m.Time) <= n.now+60 {
 			e.Time = float64(m.Time)
 		}
 		change := m.Kind == statsdtext.Gauge && m.Signed
@@ -48,18 +76,18 @@ func (n *naive) line(line []byte) {
 			if !change {
 				n.gauges[key] = m.Value
 			}
-			n.events[key] = append(n.events[key], state.Event{Time: -1, Weight: 1})
+			n.changes[key]++
 			continue
 		case m.Kind == statsdtext.Gauge:
 			e.Weight = 1
 		case m.Kind == statsdtext.Set:
-			e = state.Event{Time: t0, JSON: appendJSON(nil, []byte(m.Text))}
+			e = state.Event{Time: n.now, JSON: appendJSON(nil, []byte(m.Text))}
 		case single && m.Rate != 1: // what a sampled line stands for adds up
 			w := 1/m.Rate + n.carry[headOf(line)]
 			e.Weight = uint64(w + 0.5)
 			n.carry[headOf(line)] = w - float64(e.Weight)
 		}
-		n.events[key] = append(n.events[key], e)
+		n.events[key] = append(n.events[key], event{n.now, e})
 	}
 }
 
@@ -76,23 +104,12 @@ func headOf(line []byte) string {
 	return name + ":" + tail
 }
 
-// fold folds all events.
+// fold folds all events, each as a bundle of its own.
 func (n *naive) fold() *fold.Accumulator {
 	acc := fold.New(builtin.Registry())
 	for key, events := range n.events {
-		var last state.Event // of a gauge: it stands for all that it was before
-		b := &state.Bundle{Tab: key.tab, Client: key.client}
 		for _, e := range events {
-			if e.Time == -1 {
-				last = state.Event{Time: t0, Value: n.gauges[key], Number: true, Weight: last.Weight + 1}
-				continue
-			}
-			// As bundles of their own: those of a gauge have times.
-			acc.Fold(t0, "", n.typ[key.tab], &state.Bundle{Tab: key.tab, Client: key.client, Events: []state.Event{e}}, nil)
-		}
-		if last.Weight > 0 {
-			b.Events = []state.Event{last}
-			acc.Fold(t0, "", n.typ[key.tab], b, nil)
+			acc.Fold(e.now, "", n.typ[key.tab], &state.Bundle{Tab: key.tab, Client: key.client, Events: []state.Event{e.Event}}, nil)
 		}
 	}
 	return acc
@@ -104,16 +121,14 @@ func FuzzLane(f *testing.F) {
 		"hits:1|c\nhits:2|c\nload:-0.25|g\n\ndb:320:1e3:.5|ms|@0.1|#a:b,c\nusers:x:y|s\nhits:1|c:2|ms|@0.5:3|g",
 		"a:1|c|@0.3\na:1|c|@0.3\na:7|c|@0.3\na:1|c\nb:1|ms\nb:2|ms\nb:1|ms\nc:+5|g\nc:-1|g\nc:2|g|T5\nd:\xff|s\nd:é|s\nd:\xff|s\nbad\nbad:1",
 		"x:1|c|T12\nx:1|h\nx:a|s\nx:5|g",
+		"t:1:2:3:4:5|ms\nt:9|ms|@0.5\nc:1|c\nc:2:3:4:5:6|c\ng:+1|g\nt:5:4:3:2:1|ms\nc:1:2:3:4:5:6|c\ng:+1|g\ng:7|g",
 	} {
-		f.Add([]byte(s), uint8(7))
+		f.Add([]byte(s), uint8(7), uint8(0))
+		f.Add([]byte(s), uint8(50), uint8(1))
 	}
-	f.Fuzz(func(t *testing.T, text []byte, cut uint8) {
+	f.Fuzz(func(t *testing.T, text []byte, cut, later uint8) {
 		if bytes.ContainsAny(text, "eE") && bytes.Contains(text, []byte("e3")) {
 			text = bytes.ReplaceAll(text, []byte("e3"), []byte("e1")) // sums of great and small numbers depend on the order
-		}
-		n := naive{map[seriesKey][]state.Event{}, map[seriesKey]float64{}, map[string]string{}, map[string]float64{}, 0}
-		for line := range bytes.SplitSeq(text, []byte("\n")) {
-			n.line(line)
 		}
 		s := newSink()
 		o := testOptions(s)
@@ -121,13 +136,21 @@ func FuzzLane(f *testing.F) {
 		d := New(o)
 		close(d.stop) // the committer is not needed
 		<-d.done
-		l := newLane(d)
-		l.begin(t0)
-		// In two pieces, as two datagrams would be.
+		l, n := newLane(d), newNaive()
+		// In two pieces, as two datagrams would be, perhaps of two seconds.
 		at := bytes.LastIndexByte(text[:min(int(cut), len(text))], '\n') + 1
+		l.begin(t0)
 		l.consume(text[:at], netip.Addr{})
+		n.lines(t0, text[:at])
+		if later > 0 {
+			l.end()
+			n.batch()
+			l.begin(t0 + float64(later))
+		}
 		l.consume(text[at:], netip.Addr{})
 		l.mu.Unlock()
+		n.lines(t0+float64(later), text[at:])
+		n.batch()
 		acc := fold.New(builtin.Registry())
 		folder := newFolder(func(*series, *state.Event, state.Reason) {}, func() {})
 		folder.fold(l.take(), acc)
