@@ -67,6 +67,27 @@ func BenchmarkLane(b *testing.B) {
 	}
 }
 
+// BenchmarkRandomNames measures what a line costs whose name was never there
+// before and is over the limit.
+func BenchmarkRandomNames(b *testing.B) {
+	o := testOptions(newSink())
+	o.Names = 1000
+	d := New(o)
+	close(d.stop) // the committer is not needed
+	<-d.done
+	l := newLane(d)
+	var text []byte
+	b.ReportAllocs()
+	start := cpu()
+	l.begin(t0)
+	for i := 0; b.Loop(); i++ {
+		text = fmt.Appendf(text[:0], "random.%d.name:1|c\n", i)
+		l.consume(text, netip.Addr{})
+	}
+	l.end()
+	b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(b.N), "cpu-ns/line")
+}
+
 // feeder gives packets to a lane, round after round.
 type feeder struct {
 	lane     *lane
