@@ -64,7 +64,7 @@ func benchStatsd(b *testing.B, network string, names, rate int) {
 	before := settled(b, url, 3*names)
 	lost := droppedDatagrams(b, url)
 	lines := 1000 * b.N
-	start := processTime()
+	start, switches := processTime(), processSwitches()
 	b.ResetTimer()
 	sendStatsd(b, network, addr, names, lines, rate)
 	taken := settled(b, url, before+lines) - before
@@ -80,6 +80,7 @@ func benchStatsd(b *testing.B, network string, names, rate int) {
 	}
 	took := processTime() - start
 	b.ReportMetric(0, "ns/op") // the sender sets the pace
+	b.ReportMetric(float64(processSwitches()-switches)/float64(taken)*1000, "wakes/1000-lines")
 	b.ReportMetric(float64(took.Microseconds())/float64(taken)*1000, "server-cpu-us/1000-lines")
 	b.ReportMetric(100-100*float64(taken)/float64(lines), "%lost")
 	b.ReportMetric(float64(taken)/b.Elapsed().Seconds()/1e6, "Mlines/s")
@@ -98,6 +99,13 @@ func processTime() time.Duration {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // never fails
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// processSwitches is how often threads of this process have slept.
+func processSwitches() int64 {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // never fails
+	return r.Nvcsw
 }
 
 // statsdMetrics returns what the server counts, by name.
@@ -133,15 +141,18 @@ func droppedDatagrams(b *testing.B, url string) map[string]int {
 	return dropped
 }
 
-// settled waits until the server has taken so many lines, or no more come.
+// settled waits until the server has taken so many lines, or for a second no
+// more came.
 func settled(b *testing.B, url string, want int) int {
 	lines := func() int { return statsdMetrics(b, url)["taba_statsd_lines_total"] }
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	n := lines()
-	for last := -1; n < want && n != last; n = lines() {
-		last = n
+	for still := 0; n < want && still < 20; still++ {
 		<-tick.C
+		if now := lines(); now != n {
+			n, still = now, 0
+		}
 	}
 	return n
 }
