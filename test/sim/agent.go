@@ -116,8 +116,10 @@ func (a *agent) rise() bool {
 	return true
 }
 
-// quarantined notes which events are in quarantine.
-func (a *agent) quarantined() (n int) {
+// quarantined notes which events are in quarantine. It returns how many there
+// are and how many of them were acknowledged: the others are there because a
+// segment was torn when it was begun, which looks like damage.
+func (a *agent) quarantined() (n, acknowledged int) {
 	names, err := a.disk.mem.List("spool/quarantine")
 	must(err)
 	var all strings.Builder
@@ -128,15 +130,19 @@ func (a *agent) quarantined() (n int) {
 	}
 	text := all.String()
 	if text == "" {
-		return 0
+		return 0, 0
 	}
 	for id := range a.w.book.fates {
 		if id > 0 && strings.Contains(text, token(uint32(id))) {
-			a.w.book.fates[id].held = true
+			f := &a.w.book.fates[id]
+			f.held = true
 			n++
+			if f.a1 || f.a2 {
+				acknowledged++
+			}
 		}
 	}
-	return n
+	return n, acknowledged
 }
 
 // told notes what a reply acknowledges: from then on every read shows it.
