@@ -242,7 +242,7 @@ func (s *buffer) Append(dst []byte) []byte {
 
 func (s *buffer) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src)
+	d := newDecoder(src, version1)
 	s.n = d.uint()
 	s.foldedAt = d.foldTime()
 	n := d.length(bufferLimit, 5)

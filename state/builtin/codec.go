@@ -8,8 +8,12 @@ import (
 	"math/bits"
 )
 
-// version1 is the version byte of all encodings so far.
-const version1 = 1
+// The versions of encodings. Types that have distributions write version 2,
+// the others version 1; all versions decode for ever.
+const (
+	version1 = 1
+	version2 = 2
+)
 
 // errMalformed is what every Decode of damaged bytes wraps.
 var errMalformed = errors.New("malformed state")
@@ -42,20 +46,22 @@ func appendSum(dst []byte, s sum) []byte {
 // reads return zero values, so a caller may check once at the end, but must
 // check before it loops a number of times that it read; length does.
 type decoder struct {
-	src []byte
-	bad string // what was wrong; empty if nothing was
+	src     []byte
+	bad     string // what was wrong; empty if nothing was
+	version byte
 }
 
-// newDecoder checks the version byte. An empty bad means that it is known.
-func newDecoder(src []byte) decoder {
+// newDecoder checks the version byte of a Type that has had versions up to
+// latest. An empty bad means that it is known.
+func newDecoder(src []byte, latest byte) decoder {
 	d := decoder{src: src}
 	if len(src) == 0 {
 		d.fail("no bytes")
 		return d
 	}
-	d.src = src[1:]
-	if src[0] != version1 {
-		d.fail(fmt.Sprintf("version %d is not known", src[0]))
+	d.src, d.version = src[1:], src[0]
+	if d.version < version1 || d.version > latest {
+		d.fail(fmt.Sprintf("version %d is not known", d.version))
 	}
 	return d
 }

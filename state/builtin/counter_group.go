@@ -215,7 +215,7 @@ func appendBucket(dst []byte, start int64, c *cell) []byte {
 // count and its total.
 func (s *counterGroup) Append(dst []byte) []byte {
 	s.settle()
-	dst = s.life.append(append(dst, version1))
+	dst = s.life.append(append(dst, version2))
 	for i := range s.rings {
 		if i > 0 && coarserCells(s.rings[i-1], s.rings[i], s.ratio(i)) {
 			dst = append(dst, 0)
@@ -261,7 +261,7 @@ func coarserCells(fine, coarse ring[cell, *cell], ratio int64) bool {
 
 func (s *counterGroup) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src)
+	d := newDecoder(src, version2)
 	s.life.decode(&d, counterGroupExact)
 	for i, g := range counterRings {
 		head := d.uint()

@@ -2,48 +2,71 @@ package builtin
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
-// The three forms of an encoded dist.
+// The forms of an encoded dist. Version 1 had the first three of them; version
+// 2 has all but distSketch, and writes numbers with few digits and bins in
+// about a fourth and a half of the bytes.
 const (
-	distExact      = 0 // runs; the total is that of the runs
-	distExactTotal = 1 // runs, and the total where rounding made it differ
-	distSketch     = 2
+	distExact        = 0 // runs; the total is that of the runs
+	distExactTotal   = 1 // runs, and the total where rounding made it differ
+	distSketch       = 2
+	distDecimal      = 3 // runs of decimals; the total is that of the runs
+	distDecimalTotal = 4
+	distTokens       = 5 // a sketch
 )
 
 // append appends the encoding of d: its form, then
 //
-//	exact:  [total,] number of runs, per run ascending: value, count
-//	sketch: total, minimum, maximum, zeros, positive bins, negative bins
+//	exact:   [total,] number of runs, per run ascending: value, count
+//	decimal: [total,] number of runs, and what appendDecimals writes
+//	tokens:  total, minimum, maximum, zeros, positive bins, negative bins
 //
-// where bins are their number, the highest one and its count, and for each
-// further one downwards the distance to it and its count.
+// where bins are what their append writes. Runs are written as decimals if they
+// are. The total is left out if it is that of the runs; to find that out is
+// worth its time only where there are few.
 func (d *dist) append(dst []byte) []byte {
 	if d.sketched {
-		dst = appendSum(append(dst, distSketch), d.total)
+		dst = appendSum(append(dst, distTokens), d.total)
 		dst = appendFloat(dst, d.sketch.min)
 		dst = appendFloat(dst, d.sketch.max)
 		dst = appendUint(dst, d.sketch.zero)
 		dst = d.sketch.pos.append(dst)
 		return d.sketch.neg.append(dst)
 	}
-	if d.total == d.totalOfRuns() {
-		dst = append(dst, distExact)
+	return appendRuns(dst, d.runs, d.total)
+}
+
+// appendRuns appends the encoding of an exact dist.
+func appendRuns(dst []byte, runs []run, total sum) []byte {
+	const few = 8
+	begin := len(dst)
+	implied := len(runs) <= few && total == totalOf(runs)
+	if implied {
+		dst = append(dst, distDecimal)
 	} else {
-		dst = appendSum(append(dst, distExactTotal), d.total)
+		dst = appendSum(append(dst, distDecimalTotal), total)
 	}
-	dst = appendUint(dst, uint64(len(d.runs)))
-	for _, r := range d.runs {
+	dst = appendUint(dst, uint64(len(runs)))
+	if out, ok := appendDecimals(dst, runs); ok {
+		return out
+	}
+	dst[begin] = distExactTotal
+	if implied {
+		dst[begin] = distExact
+	}
+	for _, r := range runs {
 		dst = appendFloat(dst, r.value)
 		dst = appendUint(dst, r.n)
 	}
 	return dst
 }
 
-func (d *dist) totalOfRuns() sum {
+func totalOf(runs []run) sum {
 	var s sum
-	for _, r := range d.runs {
+	for _, r := range runs {
 		s.addProduct(r.value, r.n)
 	}
 	return s.normal()
@@ -51,14 +74,19 @@ func (d *dist) totalOfRuns() sum {
 
 // decode reads a dist into d, which must be empty.
 func (d *dist) decode(r *decoder, limit int) {
-	switch form := r.uint(); form {
-	case distExact:
-		d.decodeRuns(r, limit)
-		d.total = d.totalOfRuns()
-	case distExactTotal:
+	form := r.uint()
+	if form == distSketch && r.version != version1 || form > distSketch && r.version == version1 {
+		r.fail(fmt.Sprintf("form %d of distribution is not one of version %d", form, r.version))
+		return
+	}
+	switch form {
+	case distExact, distDecimal:
+		d.decodeRuns(r, limit, form == distDecimal)
+		d.total = totalOf(d.runs)
+	case distExactTotal, distDecimalTotal:
 		d.total = r.sum()
-		d.decodeRuns(r, limit)
-	case distSketch:
+		d.decodeRuns(r, limit, form == distDecimalTotal)
+	case distSketch, distTokens:
 		d.total = r.sum()
 		d.decodeSketch(r, limit)
 	default:
@@ -66,10 +94,21 @@ func (d *dist) decode(r *decoder, limit int) {
 	}
 }
 
-func (d *dist) decodeRuns(r *decoder, limit int) {
-	n := r.length(limit, 2)
+func (d *dist) decodeRuns(r *decoder, limit int, decimal bool) {
+	least := 2 // bytes
+	if decimal {
+		least = 1
+	}
+	n := r.length(limit, least)
 	if cap(d.runs) < n {
 		d.runs = make([]run, 0, n)
+	}
+	if decimal {
+		d.runs = decodeDecimals(r, d.runs, n)
+		for i := range d.runs {
+			d.count = addCount(d.count, d.runs[i].n)
+		}
+		return
 	}
 	for i := range n {
 		next := run{r.signed(), r.count()}
@@ -100,28 +139,55 @@ func (d *dist) decodeSketch(r *decoder, limit int) {
 	}
 }
 
+// A token tells, in one byte, the distance from the bin above and how many
+// values a bin has; what does not fit follows it.
+const (
+	countBits  = 5
+	shortCount = 1<<countBits - 1     // longest count that fits, and the mark of those that do not
+	shortGap   = 1<<(8-countBits) - 1 // likewise of the distance
+)
+
+// append appends the number of bins and, if there are any, the highest one and
+// a token for each of them downwards: the upper bits are the distance from the
+// one above less one (0 for the first), the lower ones the count less one. Where
+// they are all set, what is missing follows as a number: first of the distance,
+// then of the count.
 func (b *bins) append(dst []byte) []byte {
-	dst = appendUint(dst, uint64(b.used()))
-	var above int32
+	used := b.used()
+	dst = appendUint(dst, uint64(used))
+	if used == 0 {
+		return dst
+	}
+	above := b.top() + 1
+	dst = appendUint(dst, uint64(above-1))
 	for i := b.len() - 1; i >= 0; i-- {
 		bin, n := b.at(i)
 		if n == 0 {
 			continue
 		}
-		if above == 0 { // no bin in use is bin 0
-			dst = appendUint(dst, uint64(bin))
-		} else {
-			dst = appendUint(dst, uint64(above-bin))
-		}
-		dst = appendUint(dst, n)
+		dst = appendToken(dst, uint64(above-bin)-1, n-1)
 		above = bin
+	}
+	return dst
+}
+
+func appendToken(dst []byte, gap, count uint64) []byte {
+	if gap < shortGap && count < shortCount {
+		return append(dst, byte(gap<<countBits|count))
+	}
+	dst = append(dst, byte(min(gap, shortGap)<<countBits|min(count, shortCount)))
+	if gap >= shortGap {
+		dst = appendUint(dst, gap-shortGap)
+	}
+	if count >= shortCount {
+		dst = appendUint(dst, count-shortCount)
 	}
 	return dst
 }
 
 // decode reads bins into b, which must be empty, and returns what they count.
 func (b *bins) decode(r *decoder) (total uint64) {
-	n := r.length(maxSpan, 2)
+	n := r.length(maxSpan, 1)
 	if n == 0 {
 		return 0
 	}
@@ -129,25 +195,54 @@ func (b *bins) decode(r *decoder) (total uint64) {
 	if cap(list) < n {
 		list = make([]binCount, 0, n)
 	}
-	var top, bin int32
+	var top, bin uint64
 	for i := range n {
-		step, count := r.uint(), r.count()
+		step, count := r.bin(i == 0)
 		switch {
 		case i == 0 && step >= binsPerOctave && step <= maxBin:
-			top, bin = int32(step), int32(step)
-		case i > 0 && step > 0 && step < maxSpan && bin-int32(step) > top-maxSpan && bin-int32(step) >= binsPerOctave:
-			bin -= int32(step)
+			top, bin = step, step
+		case i > 0 && step > 0 && step < maxSpan && bin+maxSpan > top+step && bin >= binsPerOctave+step:
+			bin -= step
 		default:
 			r.fail("a bin is out of range")
 		}
 		if !r.ok() {
 			return 0
 		}
-		list = append(list, binCount{bin, count})
+		list = append(list, binCount{int32(bin), count})
 		total = addCount(total, count)
 	}
 	slices.Reverse(list)
 	b.list = list
 	b.settle()
 	return total
+}
+
+// bin reads the next bin: the first one itself, or the distance from the one
+// above, and how many values it has.
+func (d *decoder) bin(first bool) (step, count uint64) {
+	if d.version == version1 {
+		return d.uint(), d.count()
+	}
+	if first {
+		step = d.uint()
+	}
+	token := uint64(d.uint8())
+	gap, count := token>>countBits, token&shortCount
+	if gap == shortGap {
+		gap = addCount(gap, d.uint())
+	}
+	if count == shortCount {
+		count = addCount(count, d.uint())
+	}
+	if count == math.MaxUint64 {
+		d.fail("a count is too large")
+	}
+	if first {
+		if gap != 0 {
+			d.fail("a bin is out of range")
+		}
+		return step, count + 1
+	}
+	return addCount(gap, 1), count + 1
 }

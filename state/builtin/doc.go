@@ -7,13 +7,15 @@
 // interface. What several Types need has a file of its own: sum (totals that
 // do not depend on the order of addition), dist (percentiles), bins and
 // mapping (the sketch below them), unique_cells (the sketch of Unique), ring
-// (windows), holders (one value per
-// client), value (canonical JSON) and codec (the encodings).
+// (windows), holders (one value per client), value (canonical JSON), codec (the
+// encodings) and decimal (numbers with few digits, encoded).
 //
 // # Encodings
 //
-// The first byte of an encoding is its version. Version 1 of every Type is
-// described by the comments at the State's Append; testdata/golden holds
+// The first byte of an encoding is its version: 2 of Types that have
+// distributions, 1 of the others. What a Type writes is described by the
+// comments at its State's Append and, of distributions, in dist_codec; what
+// version 1 of those was, by its decoder and by a test. testdata/golden holds
 // States of every released version, which must decode for ever.
 //
 // # Concurrency and back-pressure

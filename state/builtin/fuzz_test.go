@@ -2,6 +2,8 @@ package builtin_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/tabaproject/taba/state"
@@ -13,6 +15,12 @@ func fuzzDecode(f *testing.F, h state.Handler) {
 	for name, s := range goldenStates() {
 		if typ := h.Type(); len(name) > len(typ) && name[:len(typ)+1] == typ+"-" && s.Size() < 4<<10 {
 			f.Add(s.Append(nil))
+		}
+	}
+	old, _ := filepath.Glob(filepath.Join("testdata", "golden", "*", h.Type()+"-*.bin"))
+	for _, file := range old {
+		if src, err := os.ReadFile(file); err == nil && len(src) < 4<<10 {
+			f.Add(src)
 		}
 	}
 	bundle := bundleOf(h.Type(), 3, t0)

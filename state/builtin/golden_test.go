@@ -15,8 +15,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files that are missing")
 
-// currentVersion is the version that Append writes.
-const currentVersion = "v1"
+// currentVersion is the version that Append of a Type writes.
+func currentVersion(typ string) string {
+	switch typ {
+	case "CounterGroup", "PercentileGroup", "PercentileCounter":
+		return "v2"
+	}
+	return "v1"
+}
 
 // goldenStates returns the States in the golden files, by name; callers must
 // not change them. They stay what they are: add further ones instead, with a
@@ -41,6 +47,16 @@ var goldenStates = sync.OnceValue(func() map[string]state.State {
 		}
 		states[typ+"-few"] = few
 
+		if currentVersion(typ) == "v2" {
+			decimals := h.New()
+			b := &state.Bundle{}
+			for i := range 60 {
+				b.Events = append(b.Events, state.Event{Time: t0 - float64(i/7), Value: float64(i*i%1000) / 100, Number: true, Weight: uint64(i / 20)})
+			}
+			decimals.Fold(t0, b, nil)
+			states[typ+"-decimals"] = decimals
+		}
+
 		many := busy(h)
 		many.Clamp(t0 - 10)
 		states[typ+"-day"] = many
@@ -54,7 +70,7 @@ var goldenStates = sync.OnceValue(func() map[string]state.State {
 func TestGolden(t *testing.T) {
 	dir := filepath.Join("testdata", "golden")
 	if *update {
-		writeGolden(t, filepath.Join(dir, currentVersion))
+		writeGolden(t, dir)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*.bin"))
 	if err != nil || len(files) == 0 {
@@ -79,7 +95,7 @@ func TestGolden(t *testing.T) {
 		if want := readFile(t, strings.TrimSuffix(file, ".bin")+".json"); !bytes.Equal(got, want) {
 			t.Errorf("%s renders\n%s\nwant\n%s", file, got, want)
 		}
-		if filepath.Base(filepath.Dir(file)) != currentVersion {
+		if filepath.Base(filepath.Dir(file)) != currentVersion(typ) {
 			continue
 		}
 		seen++
@@ -91,18 +107,20 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	if seen != len(states) {
-		t.Errorf("%d golden files of %s, want %d", seen, currentVersion, len(states))
+		t.Errorf("%d golden files of current versions, want %d", seen, len(states))
 	}
 }
 
-// writeGolden writes the files of a version that are not there. A file is
-// written once: what was released never changes.
-func writeGolden(t *testing.T, dir string) {
+// writeGolden writes the files of current versions that are not there. A file
+// is written once: what was released never changes.
+func writeGolden(t *testing.T, all string) {
 	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	for name, s := range goldenStates() {
+		typ, _, _ := strings.Cut(name, "-")
+		dir := filepath.Join(all, currentVersion(typ))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := os.Stat(filepath.Join(dir, name+".bin")); err == nil {
 			continue
 		}

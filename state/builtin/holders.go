@@ -173,7 +173,7 @@ func (h *holders) append(dst []byte) []byte {
 
 func (h *holders) decode(src []byte, typ string, life float64) error {
 	h.reset()
-	d := newDecoder(src)
+	d := newDecoder(src, version1)
 	h.n = d.uint()
 	h.foldedAt = d.foldTime()
 	n := d.length(math.MaxInt32, 3)

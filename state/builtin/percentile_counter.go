@@ -64,12 +64,12 @@ func (s *percentileCounter) Render(dst []byte, _ float64, _ state.Format) []byte
 // Append writes the version and the distribution.
 func (s *percentileCounter) Append(dst []byte) []byte {
 	s.life.tidy(percentileCounterExact)
-	return s.life.append(append(dst, version1))
+	return s.life.append(append(dst, version2))
 }
 
 func (s *percentileCounter) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src)
+	d := newDecoder(src, version2)
 	s.life.decode(&d, percentileCounterExact)
 	err := d.finish("PercentileCounter")
 	if err != nil {

@@ -187,7 +187,7 @@ func appendUnion(dst []byte, window ring[dist, *dist]) []byte {
 // CounterGroup does, with a distribution in every bucket.
 func (s *percentileGroup) Append(dst []byte) []byte {
 	s.tidy()
-	dst = appendUint(append(dst, version1), s.n)
+	dst = appendUint(append(dst, version2), s.n)
 	for i := range s.rings {
 		if i > 0 && coarserDists(s.rings[i-1], s.rings[i], s.ratio(i)) {
 			dst = append(dst, 0)
@@ -246,7 +246,7 @@ func events(r ring[dist, *dist]) (n uint64) {
 
 func (s *percentileGroup) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src)
+	d := newDecoder(src, version2)
 	s.n = d.uint()
 	for i, g := range percentileRings {
 		head := d.uint()

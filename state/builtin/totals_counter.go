@@ -70,7 +70,7 @@ func (s *totalsCounter) Append(dst []byte) []byte {
 }
 
 func (s *totalsCounter) Decode(src []byte) error {
-	d := newDecoder(src)
+	d := newDecoder(src, version1)
 	s.n, s.total = d.uint(), d.sum()
 	if err := d.finish("TotalsCounter"); err != nil {
 		s.Reset()

@@ -302,7 +302,7 @@ func (s *unique) Append(dst []byte) []byte {
 
 func (s *unique) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src)
+	d := newDecoder(src, version1)
 	if s.n = d.uint(); s.n > 0 {
 		s.newest = d.int()
 		if s.newest < -maxTime || s.newest > maxTime {
