@@ -19,8 +19,13 @@ func (d *BatchDecoder) checkBundle(m []byte) error {
 	if len(c.values)%8 != 0 {
 		return fmt.Errorf("values has %d bytes, which is no multiple of 8", len(c.values))
 	}
-	if err := c.checkRuns(n); err != nil {
-		return err
+	if len(c.seconds)+len(c.counts) > 0 {
+		if err := c.checkRuns(n); err != nil {
+			return err
+		}
+	}
+	if len(c.weights)+len(c.events) == 0 {
+		return d.count(n)
 	}
 	if len(c.weights) > 0 {
 		sum, err := checkWeights(c.weights, n)

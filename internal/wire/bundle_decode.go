@@ -133,7 +133,9 @@ func (d *BatchDecoder) check(m []byte) (forgot bool, err error) {
 		switch tag := m[0]; tag {
 		case tagBundle:
 			if b, m, err = cutBytes(m[1:]); err == nil {
-				err = inNth("bundle", bundles, d.checkBundle(b))
+				if err = d.checkBundle(b); err != nil {
+					err = inNth("bundle", bundles, err)
+				}
 			}
 			bundles++
 		case tagPartial:
@@ -299,34 +301,50 @@ func cutUint(m []byte) (v uint64, rest []byte, err error) {
 	return v, m[n:], nil
 }
 
-// parse reads a bundle. Runs and events are only found, not read.
+// parse reads a bundle. Runs and events are only found, not read. It is called
+// twice for each bundle, and bundles can be small: so its fields are written
+// out, not looped over, and memory is written once.
 func (c *Columns) parse(m []byte) (err error) {
-	*c = Columns{second: c.second}
+	var series uint64
+	var seconds, counts, values, weights []byte
 	if len(m) > 0 && m[0] == tagBundleSeries {
-		var v uint64
-		if v, m, err = cutUint(m[1:]); err != nil {
+		if series, m, err = cutUint(m[1:]); err != nil {
 			return err
 		}
-		c.Series = uint32(min(v, math.MaxUint32))
+		series = min(series, math.MaxUint32)
 	}
-	for _, f := range [...]struct {
-		tag byte
-		to  *[]byte
-	}{{tagSeconds, &c.seconds}, {tagCounts, &c.counts}, {tagValues, &c.values}, {tagWeights, &c.weights}} {
-		if len(m) > 0 && m[0] == f.tag {
-			if *f.to, m, err = cutBytes(m[1:]); err != nil {
-				return err
-			}
+	if len(m) > 0 && m[0] == tagSeconds {
+		if seconds, m, err = cutBytes(m[1:]); err != nil {
+			return err
 		}
 	}
-	c.single = len(c.counts) == 0
-	begin := m
+	if len(m) > 0 && m[0] == tagCounts {
+		if counts, m, err = cutBytes(m[1:]); err != nil {
+			return err
+		}
+	}
+	if len(m) > 0 && m[0] == tagValues {
+		if values, m, err = cutBytes(m[1:]); err != nil {
+			return err
+		}
+	}
+	if len(m) > 0 && m[0] == tagWeights {
+		if weights, m, err = cutBytes(m[1:]); err != nil {
+			return err
+		}
+	}
+	events := m
 	for len(m) > 0 && m[0] == tagEvent {
 		if _, m, err = cutBytes(m[1:]); err != nil {
 			return err
 		}
 	}
-	c.events = begin[:len(begin)-len(m)]
+	c.Series, c.single = uint32(series), len(counts) == 0
+	c.seconds, c.counts, c.values, c.weights = seconds, counts, values, weights
+	c.events = events[:len(events)-len(m)]
+	if len(m) == 0 {
+		return nil
+	}
 	return skipLater(m, 6)
 }
 

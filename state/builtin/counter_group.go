@@ -34,13 +34,11 @@ type counterGroup struct {
 // FoldColumn implements state.Columnar.
 func (s *counterGroup) FoldColumn(second int64, values []float64) (grown int) {
 	if second != s.head.second {
-		s.settle()
+		s.addSecond(s.head.second, &s.head.in)
 		s.head.second = second
 	}
 	s.head.in.addColumn(values)
-	grown = -s.life.size()
-	s.life.addColumn(values, counterGroupExact)
-	return grown + s.life.size()
+	return s.life.addColumn(values, counterGroupExact)
 }
 
 // settle brings what FoldColumn took where it belongs, windows and all.
@@ -214,8 +212,8 @@ func appendBucket(dst []byte, start int64, c *cell) []byte {
 // bucket, newest first: the distance down to its id (but for the newest), its
 // count and its total.
 func (s *counterGroup) Append(dst []byte) []byte {
-	s.settle()
-	dst = s.life.append(append(dst, version2))
+	s.addSecond(s.head.second, &s.head.in)
+	dst = s.life.append(append(dst, version2), counterGroupExact)
 	for i := range s.rings {
 		if i > 0 && coarserCells(s.rings[i-1], s.rings[i], s.ratio(i)) {
 			dst = append(dst, 0)

@@ -27,7 +27,18 @@ const (
 // where bins are what their append writes. Runs are written as decimals if they
 // are. The total is left out if it is that of the runs; to find that out is
 // worth its time only where there are few.
-func (d *dist) append(dst []byte) []byte {
+//
+// Values that are raw are sorted in memory that is at hand, and stay where they
+// are: most States that are encoded are Partials, which are then emptied.
+func (d *dist) append(dst []byte, limit int) []byte {
+	if len(d.runs) == 0 && len(d.raw) > 0 && (len(d.raw) <= limit || !differ(d.raw, limit)) {
+		c := columns.Get().(*column)
+		defer columns.Put(c)
+		if runs := c.runsOf(d.raw); len(runs) <= limit {
+			return appendRuns(dst, runs, d.total)
+		}
+	}
+	d.tidy(limit)
 	if d.sketched {
 		dst = appendSum(append(dst, distTokens), d.total)
 		dst = appendFloat(dst, d.sketch.min)

@@ -86,13 +86,13 @@ func TestDistVersions(t *testing.T) {
 	const limit = 12
 	rapid.Check(t, func(t *rapid.T) {
 		d := anyDist(t, limit)
-		now := d.append(nil)
+		now := d.append(nil, limit)
 		for version, src := range map[byte][]byte{version1: d.appendVersion1(nil), version2: now} {
 			got := decoded(t, version, src, limit)
 			if !got.equal(d) {
 				t.Fatalf("version %d of %+v decodes to %+v", version, d, got)
 			}
-			if again := got.append(nil); !bytes.Equal(again, now) {
+			if again := got.append(nil, limit); !bytes.Equal(again, now) {
 				t.Fatalf("version %d decodes to what encodes to\n%x, not\n%x", version, again, now)
 			}
 		}
@@ -104,7 +104,7 @@ func TestDistVersions(t *testing.T) {
 func TestDistVersion2IsShort(t *testing.T) {
 	for _, c := range []struct{ values, most int }{{1, 100}, {20, 40}, {100, 30}, {1000, 60}} {
 		d := distOfPrices(c.values, 200)
-		before, now := len(d.appendVersion1(nil)), len(d.append(nil))
+		before, now := len(d.appendVersion1(nil)), len(d.append(nil, 200))
 		if 100*now > c.most*before {
 			t.Errorf("%d prices take %d bytes, %d in version 1; want at most %d %%", c.values, now, before, c.most)
 		}

@@ -48,7 +48,10 @@ func init() {
 
 // binOf returns the bin of a finite v >= minNormal. Larger values never have
 // smaller bins.
-func binOf(v float64) int32 {
+func binOf(v float64) int32 { return binOfAny(v) }
+
+// binOfAny is binOf for any value: others have bins that no sketch has.
+func binOfAny(v float64) int32 {
 	b := math.Float64bits(v)
 	return int32(b>>52)*binsPerOctave + int32(binOfMantissa[b>>mantissaShift&mantissaMask])
 }

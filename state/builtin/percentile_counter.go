@@ -22,10 +22,8 @@ type percentileCounter struct {
 
 // FoldColumn implements state.Columnar.
 func (s *percentileCounter) FoldColumn(_ int64, values []float64) (grown int) {
-	grown = -s.life.size()
 	s.life.total.addColumn(values)
-	s.life.addColumn(values, percentileCounterExact)
-	return grown + s.life.size()
+	return s.life.addColumn(values, percentileCounterExact)
 }
 
 func (s *percentileCounter) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
@@ -63,8 +61,7 @@ func (s *percentileCounter) Render(dst []byte, _ float64, _ state.Format) []byte
 
 // Append writes the version and the distribution.
 func (s *percentileCounter) Append(dst []byte) []byte {
-	s.life.tidy(percentileCounterExact)
-	return s.life.append(append(dst, version2))
+	return s.life.append(append(dst, version2), percentileCounterExact)
 }
 
 func (s *percentileCounter) Decode(src []byte) error {

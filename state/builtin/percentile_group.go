@@ -48,10 +48,8 @@ func (s *percentileGroup) FoldColumn(second int64, values []float64) (grown int)
 		if d == nil {
 			continue
 		}
-		grown -= d.size()
 		d.total.merge(total)
-		d.addColumn(values, percentileGroupExact)
-		grown += d.size()
+		grown += d.addColumn(values, percentileGroupExact)
 	}
 	return grown
 }
@@ -198,7 +196,7 @@ func (s *percentileGroup) Append(dst []byte) []byte {
 		id := s.expected(i)
 		for j := len(r) - 1; j >= 0; j-- {
 			dst = appendStep(dst, &id, r[j].id, j == len(r)-1)
-			dst = r[j].v.append(dst)
+			dst = r[j].v.append(dst, percentileGroupExact)
 		}
 	}
 	return dst
