@@ -146,6 +146,12 @@ type Columnar interface {
 	// came in one bundle or in several. values are finite and at least one;
 	// s keeps no reference to them. grown is about how much Size has grown.
 	FoldColumn(second int64, values []float64) (grown int)
+
+	// Touch reads the memory that FoldColumn will add to, and returns whatever
+	// was there. It is called for several States in turn before they are
+	// folded into: so the processor waits for their memories at once and not
+	// for one after the other.
+	Touch() uint64
 }
 
 // Registry holds the known Types. It is immutable once made.

@@ -36,6 +36,10 @@ func (a *Accumulator) Slot(tab store.Tab, client string) Slot {
 	return Slot{s.(state.Columnar)}
 }
 
+// Touch reads the memory that columns of the Slot will be added to: see
+// state.Columnar.
+func (s Slot) Touch() uint64 { return s.state.Touch() }
+
 // FoldColumn adds a column of finite values that happened at second (UTC).
 // slot is one of a's.
 func (a *Accumulator) FoldColumn(slot Slot, second int64, values []float64) {

@@ -21,8 +21,10 @@ const refusedState = "state"
 type unbundler struct {
 	folding
 	dec    *wire.BatchDecoder
-	slots  []slot // by number of series
-	round  uint32 // of those slots that are good for the accumulator
+	slots  []slot           // by number of series
+	round  uint32           // of those slots that are good for the accumulator
+	ahead  [16]wire.Columns // bundles that are folded together
+	warm   uint64           // see touch
 	column [512]float64
 	single state.Bundle // scratch
 	text   []byte       // scratch: payloads
@@ -107,17 +109,39 @@ func unbatched(err error) error {
 // memory for what came of it so far.
 func (u *unbundler) fold(room func() bool) error {
 	const every = 256 // bundles between looks
-	for n := 1; ; n++ {
-		switch u.dec.Next() {
-		case wire.FoundEnd:
-			return nil
-		case wire.FoundBundle:
-			u.columns(&u.dec.Bundle)
-		case wire.FoundPartial:
-			u.partial(&u.dec.Partial)
+	for n := 0; ; {
+		if some := u.dec.Bundles(u.ahead[:]); some > 0 {
+			u.touch(u.ahead[:some])
+			for i := range some {
+				u.columns(&u.ahead[i])
+			}
+			n += some
+		} else {
+			switch u.dec.Next() {
+			case wire.FoundEnd:
+				return nil
+			case wire.FoundBundle: // Bundles has left none
+				u.columns(&u.dec.Bundle)
+			case wire.FoundPartial:
+				u.partial(&u.dec.Partial)
+			}
+			n++
 		}
-		if n%every == 0 && !room() {
-			return errCapacity
+		if n >= every {
+			if n = 0; !room() {
+				return errCapacity
+			}
+		}
+	}
+}
+
+// touch reads the memory that bundles will be folded into. A State that was not
+// used for a while takes longer to come from memory than a small bundle takes
+// to fold (BenchmarkUnbundle); those of several bundles come together.
+func (u *unbundler) touch(bundles []wire.Columns) {
+	for i := range bundles {
+		if s := &u.slots[bundles[i].Series]; s.round == u.round && !s.IsZero() {
+			u.warm += s.Touch()
 		}
 	}
 }
@@ -143,11 +167,12 @@ func (u *unbundler) columns(c *wire.Columns) {
 		}
 		for n > 0 {
 			values := u.column[:min(n, len(u.column))]
-			c.Floats(values)
 			u.copied += uint64(bytesOfValue * len(values))
 			n -= len(values)
-			if values = u.finite(c.Series, values); len(values) == 0 {
-				continue
+			if !c.Floats(values) {
+				if values = u.finite(c.Series, values); len(values) == 0 {
+					continue
+				}
 			}
 			if s.IsZero() {
 				s.Slot = u.slot(c.Series)
@@ -160,13 +185,6 @@ func (u *unbundler) columns(c *wire.Columns) {
 
 // finite returns the values without those that are not.
 func (u *unbundler) finite(series uint32, values []float64) []float64 {
-	var bad float64
-	for _, v := range values {
-		bad += v - v // NaN, from the first one that is not finite
-	}
-	if bad == 0 {
-		return values
-	}
 	kept := values[:0]
 	for _, v := range values {
 		if v-v == 0 {

@@ -78,13 +78,28 @@ func (c *Columns) NextRun() (second int64, n int) {
 	return c.second, n
 }
 
-// Floats reads the next len(dst) values, which there must be.
-func (c *Columns) Floats(dst []float64) {
+// Floats reads the next len(dst) values, which there must be. It reports
+// whether all of them are finite.
+func (c *Columns) Floats(dst []float64) (finite bool) {
+	const sign, least = 1 << 63, 1 << 52 // adding least to what is not finite sets the sign
 	src := c.values[:8*len(dst)]
-	for i := range dst {
-		dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
-	}
 	c.values = c.values[len(src):]
+	var odd uint64
+	for ; len(dst) >= 4 && len(src) >= 32; dst, src = dst[4:], src[32:] {
+		v0 := binary.LittleEndian.Uint64(src)
+		v1 := binary.LittleEndian.Uint64(src[8:])
+		v2 := binary.LittleEndian.Uint64(src[16:])
+		v3 := binary.LittleEndian.Uint64(src[24:])
+		odd |= (v0&^sign + least) | (v1&^sign + least) | (v2&^sign + least) | (v3&^sign + least)
+		dst[0], dst[1] = math.Float64frombits(v0), math.Float64frombits(v1)
+		dst[2], dst[3] = math.Float64frombits(v2), math.Float64frombits(v3)
+	}
+	for i := range dst {
+		v := binary.LittleEndian.Uint64(src[8*i:])
+		odd |= v&^sign + least
+		dst[i] = math.Float64frombits(v)
+	}
+	return odd&sign == 0
 }
 
 // Weight reads how many events the next value stands for.

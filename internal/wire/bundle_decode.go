@@ -247,6 +247,21 @@ func (d *BatchDecoder) addSeries(m []byte) error {
 	return nil
 }
 
+// Bundles reads the bundles that come next into to, as many as it has elements,
+// and returns how many there were. At fewer, Next finds what follows them.
+func (d *BatchDecoder) Bundles(to []Columns) (n int) {
+	m := d.rest
+	for n < len(to) && len(m) > 0 && m[0] == tagBundle {
+		b, rest, _ := cutBytes(m[1:])
+		m = rest
+		to[n].second = d.second
+		_ = to[n].parse(b) // was checked
+		n++
+	}
+	d.rest = m
+	return n
+}
+
 // Next finds the next bundle or Partial of the Batch that Begin has checked.
 func (d *BatchDecoder) Next() Found {
 	for m := d.rest; len(m) > 0; {

@@ -62,6 +62,14 @@ func (d *dist) addColumn(values []float64, limit int) (grown int) {
 	return 0
 }
 
+// touch reads the memory that the next value will be added to.
+func (d *dist) touch() uint64 {
+	if n := len(d.raw); n < cap(d.raw) {
+		return math.Float64bits(d.raw[:n+1][n])
+	}
+	return d.count
+}
+
 // addMany is addColumn for values that need room, or a place in a sketch.
 func (d *dist) addMany(values []float64, limit int) (grown int) {
 	grown = -d.size()

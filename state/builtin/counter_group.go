@@ -41,6 +41,9 @@ func (s *counterGroup) FoldColumn(second int64, values []float64) (grown int) {
 	return s.life.addColumn(values, counterGroupExact)
 }
 
+// Touch implements state.Columnar.
+func (s *counterGroup) Touch() uint64 { return s.head.in.n + s.life.touch() }
+
 // settle brings what FoldColumn took where it belongs, windows and all.
 func (s *counterGroup) settle() {
 	s.addSecond(s.head.second, &s.head.in)

@@ -26,6 +26,9 @@ func (s *percentileCounter) FoldColumn(_ int64, values []float64) (grown int) {
 	return s.life.addColumn(values, percentileCounterExact)
 }
 
+// Touch implements state.Columnar.
+func (s *percentileCounter) Touch() uint64 { return s.life.touch() }
+
 func (s *percentileCounter) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var total sum
 	for i := range b.Events {

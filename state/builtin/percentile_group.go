@@ -54,6 +54,18 @@ func (s *percentileGroup) FoldColumn(second int64, values []float64) (grown int)
 	return grown
 }
 
+// Touch implements state.Columnar: the newest buckets are where columns nearly
+// always go.
+func (s *percentileGroup) Touch() uint64 {
+	n := s.n
+	for _, r := range s.rings {
+		if len(r) > 0 {
+			n += r[len(r)-1].v.touch()
+		}
+	}
+	return n
+}
+
 // tidy brings what FoldColumn took where it belongs.
 func (s *percentileGroup) tidy() {
 	for i := range s.rings {

@@ -22,6 +22,9 @@ func (s *totalsCounter) FoldColumn(_ int64, values []float64) (grown int) {
 	return 0
 }
 
+// Touch implements state.Columnar.
+func (s *totalsCounter) Touch() uint64 { return s.n }
+
 func (s *totalsCounter) Fold(_ float64, b *state.Bundle, refuse func(int, state.Reason)) {
 	var in cell
 	for i := range b.Events {
