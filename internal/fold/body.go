@@ -61,9 +61,11 @@ func (a *Accumulator) stage(body []byte, onBad func(store.Tab, string, uint64, [
 // unstage lets go of what stage decoded.
 func (a *Accumulator) unstage() {
 	clear(a.staged)
-	if a.staged = a.staged[:0]; cap(a.staged) > maxSpareTabs {
-		a.staged = nil
+	if n := len(a.staged); cap(a.staged) > 4*n && n < 1<<10 {
+		a.staged = nil // of a body that was much larger
+		return
 	}
+	a.staged = a.staged[:0]
 }
 
 // decode returns the State of the reader's current Partial. k is nil for an

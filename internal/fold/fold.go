@@ -21,10 +21,14 @@ type Accumulator struct {
 	kinds  map[string]*kind // by Type, as they are met
 	tabs   map[store.Tab]*tab
 	spare  []*tab // emptied, for reuse
+	made   recent // tabs
 	events uint64
 	size   int
 
-	writer store.BodyWriter
+	writer  store.BodyWriter
+	written recent // bytes of body
+	largest int    // body that writer has room for
+
 	order  []*tab        // scratch of Encode
 	staged []state.State // scratch of AddBody
 }
@@ -118,6 +122,7 @@ func (a *Accumulator) swap(src *Accumulator) {
 	a.kinds, src.kinds = src.kinds, a.kinds
 	a.tabs, src.tabs = src.tabs, a.tabs
 	a.spare, src.spare = src.spare, a.spare
+	a.made, src.made = src.made, a.made
 	a.events, src.events = src.events, a.events
 	a.size, src.size = src.size, a.size
 }
@@ -125,7 +130,7 @@ func (a *Accumulator) swap(src *Accumulator) {
 // keep files s, which it takes over, under a client that is not there yet.
 func (a *Accumulator) keep(t *tab, client string, s state.State) {
 	t.clients[client] = s
-	t.kind.used++
+	t.kind.used.now++
 	a.events += s.N()
 	a.size += s.Size() + len(client) + clientOverhead
 }
@@ -194,9 +199,7 @@ func (a *Accumulator) Reset() {
 	clear(a.tabs)
 	a.events, a.size = 0, 0
 	clear(a.order)
-	if a.writer.Len() > maxSpareBody {
-		a.writer = store.BodyWriter{}
-	}
+	a.settle()
 	for _, k := range a.kinds {
 		k.settle()
 	}
@@ -210,6 +213,7 @@ func (a *Accumulator) addTab(name store.Tab, k *kind) *tab {
 		t = &tab{clients: make(map[string]state.State, 1)}
 	}
 	t.name, t.kind = name, k
+	a.made.now++
 	a.tabs[name] = t
 	a.size += len(name.Namespace) + len(name.Name) + tabOverhead
 	return t

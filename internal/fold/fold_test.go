@@ -272,21 +272,23 @@ func TestGroupingNeverMatters(t *testing.T) {
 }
 
 func TestSparesFade(t *testing.T) {
+	const many = 20_000
 	a := New(testRegistry())
-	for i := range 1000 {
+	for i := range many {
 		a.Fold(1, "", "Sum", bundle(fmt.Sprint(i), "c", 1), nil)
 	}
+	a.EncodeAll(nil)
 	a.Reset()
 	k := a.kinds["Sum"]
-	if len(k.spare) != 1000 {
-		t.Errorf("%d spare States after a round that used 1000", len(k.spare))
+	if len(k.spare) != many || len(a.spare) != many || a.largest == 0 {
+		t.Errorf("%d spare States, %d tabs and room for %d bytes after a round that used %d", len(k.spare), len(a.spare), a.largest, many)
 	}
 	for range 100 {
 		a.Fold(1, "", "Sum", bundle("x", "c", 1), nil)
 		a.Reset()
 	}
-	if len(k.spare) > 16 {
-		t.Errorf("%d spare States after 100 rounds that used one", len(k.spare))
+	if len(k.spare) > 16 || len(a.spare) > 16 || a.largest > 0 {
+		t.Errorf("%d spare States, %d tabs and room for %d bytes after 100 rounds that used one", len(k.spare), len(a.spare), a.largest)
 	}
 	if got, want := k.bytes, 16*len(k.spare); got != want {
 		t.Errorf("the spares are accounted as %d bytes, want %d", got, want)

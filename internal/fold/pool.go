@@ -1,25 +1,37 @@
 package fold
 
-import "github.com/tabaproject/taba/state"
+import (
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
+)
 
-// Bounds on what an Accumulator keeps for reuse. Beyond them memory goes to
-// the garbage collector: one burst must not be held for ever.
+// Bounds on what an Accumulator keeps for reuse. It keeps what recent rounds
+// needed, within these; beyond them memory goes to the garbage collector: one
+// burst must not be held for ever.
 const (
-	maxSpareTabs    = 1 << 14
 	maxSpareClients = 1 << 10 // of one tab's map; a larger map is not kept
 	maxSpareState   = 64 << 10
-	maxSpareBytes   = 64 << 20 // of one Type: ten thousand Partials with sketches
-	maxSpareBody    = 4 << 20  // the buffer of Encode
+	maxSpareBytes   = 128 << 20 // of the States of one Type
 )
+
+// recent is the most that recent rounds needed of something. Rounds differ, so
+// twice as much may be kept; a peak fades by an eighth per round.
+type recent struct{ now, peak int }
+
+// settle ends a round and returns how much may be kept.
+func (r *recent) settle() int {
+	r.peak = max(r.now, r.peak-(r.peak+7)/8)
+	r.now = 0
+	return 2 * r.peak
+}
 
 // kind is one Type within an Accumulator, with States ready for reuse.
 type kind struct {
 	handler  state.Handler
 	columnar bool // its States fold columns
 	spare    []spareState
-	bytes    int // held by spare
-	used     int // States filed since the last settle
-	peak     int // how many were used lately; bounds spare
+	bytes    int    // held by spare
+	used     recent // States filed
 }
 
 type spareState struct {
@@ -81,12 +93,9 @@ func (k *kind) lend(to *kind) {
 	to.bytes += s.size
 }
 
-// settle ends a round: it keeps twice as many spares as recent rounds needed,
-// because rounds differ. The memory of a peak fades by an eighth per round.
+// settle ends a round.
 func (k *kind) settle() {
-	k.peak = max(k.used, k.peak-(k.peak+7)/8)
-	k.used = 0
-	for len(k.spare) > 2*k.peak {
+	for keep := k.used.settle(); len(k.spare) > keep; {
 		last := len(k.spare) - 1
 		k.bytes -= k.spare[last].size
 		k.spare[last] = spareState{}
@@ -94,9 +103,24 @@ func (k *kind) settle() {
 	}
 }
 
+// settle ends a round of tabs, of the body that was written and of the States
+// that AddBody decoded.
+func (a *Accumulator) settle() {
+	if keep := a.made.settle(); len(a.spare) > keep {
+		clear(a.spare[keep:])
+		a.spare = a.spare[:keep]
+	}
+	a.written.now = a.writer.Len()
+	a.largest = max(a.largest, a.writer.Len())
+	if keep := a.written.settle(); a.largest > keep {
+		a.writer, a.largest = store.BodyWriter{}, 0
+	}
+	a.writer.Reset()
+}
+
 // recycle keeps the memory of a tab whose States were taken out.
 func (a *Accumulator) recycle(t *tab) {
-	if len(a.spare) >= maxSpareTabs || len(t.clients) > maxSpareClients {
+	if len(t.clients) > maxSpareClients {
 		return
 	}
 	clear(t.clients)
