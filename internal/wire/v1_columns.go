@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"bytes"
-	"encoding/binary"
-	"math/bits"
-)
+import "bytes"
 
 // ColumnSink takes the numbers of a body by column. Nearly all events of nearly
 // all bodies are a plain time and a plain number; most Types need no more of
@@ -106,7 +102,7 @@ func (d *Decoder) run() {
 	l := &d.lines
 	b := l.buf[l.begin:l.end]
 	for len(b) >= len(d.prefix)+longestPlain && bytes.HasPrefix(b, d.prefix) && !d.full() {
-		second, v, n := plainEvent(b[len(d.prefix):])
+		second, v, n := d.clock.plainEvent(b[len(d.prefix):])
 		if n == 0 || !d.columnar(second) {
 			return
 		}
@@ -134,99 +130,4 @@ func (d *Decoder) columnar(second int64) bool {
 		}
 	}
 	return c.ok && second < c.before
-}
-
-// plainEvent reads the rest of an event's line, after its Type: a time of ten
-// digits and perhaps a fraction, a short number as payload, written as nearly
-// all clients write them. It returns how long it is, with the end of the line,
-// or 0 if it has any other form. b has at least longestPlain bytes.
-func plainEvent(b []byte) (second int64, v float64, n int) {
-	b = b[:longestPlain]
-	w := binary.LittleEndian.Uint64(b)
-	tens, ones := b[8]-'0', b[9]-'0'
-	if leadingDigits(w) != 8 || b[0] == '0' || tens > 9 || ones > 9 {
-		return 0, 0, 0
-	}
-	second = int64(eightDigits(w)*100 + uint64(tens)*10 + uint64(ones))
-	i := 10
-	if b[i] == '.' {
-		w := binary.LittleEndian.Uint64(b[11:])
-		k := leadingDigits(w)
-		// Many nines could be the next second, rounded.
-		if k == 0 || k == 8 || k > 6 && w&(1<<48-1) == nines {
-			return 0, 0, 0
-		}
-		i += 1 + k
-	}
-	if b[i] != ',' {
-		return 0, 0, 0
-	}
-	if i++; b[i] == ' ' {
-		i++
-	}
-	if b[i] != '"' {
-		return 0, 0, 0
-	}
-	i++
-	v, k := shortNumber(b[i : i+24])
-	i += k
-	if k == 0 || b[i] != '"' || b[i+1] != ']' || b[i+2] != '\n' {
-		return 0, 0, 0
-	}
-	return second, v, i + 3
-}
-
-// nines is six digits.
-const nines = 0x393939393939
-
-// shortNumber reads a number as plainNumber does, if it has at most seven
-// digits on each side of the point; else it returns 0 for its length.
-func shortNumber(b []byte) (v float64, n int) {
-	negative := b[0] == '-'
-	if negative {
-		b = b[1:]
-		n = 1
-	}
-	w := binary.LittleEndian.Uint64(b)
-	k := leadingDigits(w)
-	if k == 0 || k == 8 || k > 1 && b[0] == '0' {
-		return 0, 0
-	}
-	m := eightDigits(w << (64 - 8*k))
-	n += k
-	if b[k] != '.' {
-		if negative && m == 0 {
-			return 0, 0 // the integer -0, whose normal form is 0
-		}
-		v = float64(int64(m))
-	} else {
-		w := binary.LittleEndian.Uint64(b[k+1:])
-		f := leadingDigits(w)
-		if f == 0 || f == 8 {
-			return 0, 0
-		}
-		n += 1 + f
-		m = m*pow10Int[f] + eightDigits(w<<(64-8*f))
-		v = float64(int64(m)) / pow10[f] // both are exact: it is rounded once
-	}
-	if negative {
-		v = -v
-	}
-	return v, n
-}
-
-// leadingDigits returns how many of the eight bytes in w, the lowest first, are
-// digits before one is not.
-func leadingDigits(w uint64) int {
-	x := w ^ 0x3030303030303030 // digits become 0 to 9
-	above := (x&0x7f7f7f7f7f7f7f7f + 0x7676767676767676) | x
-	return bits.TrailingZeros64(above&0x8080808080808080) / 8
-}
-
-// eightDigits returns the number that eight digits are, the first one in the
-// lowest byte. Zero bytes before them count as digits, too.
-func eightDigits(w uint64) uint64 {
-	w &= 0x0f0f0f0f0f0f0f0f
-	w = w*10 + w>>8 // in every other byte: two digits
-	return ((w&0x000000ff000000ff)*(100+1000000<<32) + (w>>16&0x000000ff000000ff)*(1+10000<<32)) >> 32
 }

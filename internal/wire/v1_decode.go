@@ -31,6 +31,7 @@ type Decoder struct {
 	prefixType string
 
 	columns columns
+	clock   clock
 
 	names names
 	texts texts

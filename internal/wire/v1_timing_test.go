@@ -81,6 +81,12 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	run("ints", 100, func(e *Encoder, i int) { e.EventInt("CounterGroup", 1395954314.12+float64(i), 1) })
 	run("floats", 100, func(e *Encoder, i int) { e.EventNumber("PercentileGroup", 1395954314.12+float64(i)/7, float64(i)*1.37) })
+	run("prices", 100, func(e *Encoder, i int) {
+		e.EventText("CounterGroup", fmt.Appendf(nil, "1395954314.%02d", i%100), fmt.Appendf(nil, "%d.%02d", i*7919%1000, i%100))
+	})
+	run("prices, seconds mixed", 100, func(e *Encoder, i int) {
+		e.EventText("CounterGroup", fmt.Appendf(nil, "139595431%d.%02d", i%5, i%100), fmt.Appendf(nil, "%d.%d", i*7919%1000, i%10))
+	})
 	run("digits=17", 100, func(e *Encoder, i int) {
 		e.EventText("PercentileGroup", fmt.Appendf(nil, "1395954314.1%06d", i), []byte("0.12345678901234567"))
 	})
