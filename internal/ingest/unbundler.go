@@ -21,14 +21,18 @@ const refusedState = "state"
 type unbundler struct {
 	folding
 	dec    *wire.BatchDecoder
-	slots  []slot           // by number of series
-	round  uint32           // of those slots that are good for the accumulator
-	ahead  [16]wire.Columns // bundles that are folded together
-	warm   uint64           // see touch
+	slots  []slot         // by number of series
+	round  uint32         // of those slots that are good for the accumulator
+	ahead  []wire.Columns // bundles that are folded together
+	warm   uint64         // see touch
 	column [512]float64
 	single state.Bundle // scratch
 	text   []byte       // scratch: payloads
 }
+
+// together is how many bundles are read before the first of them is folded:
+// about as many loads from memory as a processor keeps in flight.
+const together = 16
 
 // slot is what is known of a series in one round.
 type slot struct {
@@ -38,7 +42,12 @@ type slot struct {
 }
 
 func newUnbundler(types TypeTable, o *Options) *unbundler {
-	return &unbundler{folding: newFolding(types, o), dec: wire.NewBatchDecoder(o.Limits.Text.Name), round: 1}
+	return &unbundler{
+		folding: newFolding(types, o),
+		dec:     wire.NewBatchDecoder(o.Limits.Text.Name),
+		ahead:   make([]wire.Columns, together),
+		round:   1,
+	}
 }
 
 // begin folds what follows into acc, which is empty.
@@ -50,6 +59,7 @@ func (u *unbundler) begin(acc *fold.Accumulator, now float64) {
 // end lets go of the accumulator.
 func (u *unbundler) end() {
 	u.folding.end()
+	clear(u.ahead) // of what was read
 	if u.round == math.MaxUint32 {
 		clear(u.slots)
 		u.round = 1
@@ -110,7 +120,7 @@ func unbatched(err error) error {
 func (u *unbundler) fold(room func() bool) error {
 	const every = 256 // bundles between looks
 	for n := 0; ; {
-		if some := u.dec.Bundles(u.ahead[:]); some > 0 {
+		if some := u.dec.Bundles(u.ahead); some > 0 {
 			u.touch(u.ahead[:some])
 			for i := range some {
 				u.columns(&u.ahead[i])

@@ -53,12 +53,14 @@ func bundleFrames(n int) (frames [][]byte, events int) {
 }
 
 // BenchmarkUnbundle decodes and folds v2 frames, without a socket or a commit.
+// With one bundle ahead, each State has to come from memory by itself.
 func BenchmarkUnbundle(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			frames, events := bundleFrames(n)
+	for _, c := range []struct{ n, ahead int }{{10, together}, {10, 1}, {100, together}, {100, 1}, {1000, together}} {
+		b.Run(fmt.Sprintf("n=%d/ahead=%d", c.n, c.ahead), func(b *testing.B) {
+			frames, events := bundleFrames(c.n)
 			o := Options{}.withDefaults()
 			u, acc := newUnbundler(nil, &o), fold.New(builtin.Registry())
+			u.ahead = u.ahead[:c.ahead]
 			round := func(frames [][]byte) {
 				u.begin(acc, clock)
 				for _, m := range frames {

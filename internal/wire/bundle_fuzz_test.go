@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,8 +18,13 @@ func readColumns(d *BatchDecoder, forgot bool) refBatch {
 	if len(series) > 0 {
 		out.Declared = append(out.Declared, series...)
 	}
-	var scratch [3]float64 // small, so that runs are read in pieces
-	for {
+	var ahead [2]Columns
+	for turn := 0; ; turn++ {
+		if turn%2 == 0 { // in the other turns bundles are found one by one
+			for i := range d.Bundles(ahead[:]) {
+				out.Bundles = append(out.Bundles, readBundle(&ahead[i], series))
+			}
+		}
 		switch d.Next() {
 		case FoundEnd:
 			return out
@@ -25,31 +32,38 @@ func readColumns(d *BatchDecoder, forgot bool) refBatch {
 			p := d.Partial
 			out.Bundles = append(out.Bundles, refColumns{Series: series[p.Series], Partial: true, Events: p.Events, State: string(p.State)})
 		case FoundBundle:
-			c := d.Bundle
-			r := refColumns{Series: series[c.Series]}
-			for {
-				second, n := c.NextRun()
-				if n == 0 {
-					break
-				}
-				for n > 0 {
-					part := scratch[:min(n, len(scratch))]
-					c.Floats(part)
-					for _, v := range part {
-						w := c.Weight()
-						r.Values = append(r.Values, refWeighted{second, math.Float64bits(v), w})
-						r.Events += w
-					}
-					n -= len(part)
-				}
-			}
-			for e, ok := c.NextEvent(); ok; e, ok = c.NextEvent() {
-				r.Raw = append(r.Raw, refRaw{math.Float64bits(e.Time), string(e.Payload), e.Weight})
-				r.Events += max(e.Weight, 1)
-			}
-			out.Bundles = append(out.Bundles, r)
+			out.Bundles = append(out.Bundles, readBundle(&d.Bundle, series))
 		}
 	}
+}
+
+func readBundle(c *Columns, series []Series) refColumns {
+	r := refColumns{Series: series[c.Series]}
+	var scratch [5]float64 // small, so that runs are read in pieces
+	for {
+		second, n := c.NextRun()
+		if n == 0 {
+			break
+		}
+		for n > 0 {
+			part := scratch[:min(n, len(scratch))]
+			finite := c.Floats(part)
+			for _, v := range part {
+				w := c.Weight()
+				r.Values = append(r.Values, refWeighted{second, math.Float64bits(v), w})
+				r.Events += w
+			}
+			if infinite := func(v float64) bool { return v-v != 0 }; finite == slices.ContainsFunc(part, infinite) {
+				panic(fmt.Sprintf("%v: finite is %v", part, finite))
+			}
+			n -= len(part)
+		}
+	}
+	for e, ok := c.NextEvent(); ok; e, ok = c.NextEvent() {
+		r.Raw = append(r.Raw, refRaw{math.Float64bits(e.Time), string(e.Payload), e.Weight})
+		r.Events += max(e.Weight, 1)
+	}
+	return r
 }
 
 // compareBatches requires that d takes what the reference takes and reads the
@@ -87,7 +101,7 @@ func FuzzBatchDecoder(f *testing.F) {
 	e.Values(id, 99, []float64{1})
 	one := bytes.Clone(e.Bytes())
 	e.Begin(101)
-	e.Values(id, 101, []float64{2, 3, 4, 5})
+	e.Values(id, 101, []float64{2, 3, 4, 5, math.Inf(-1), 6, 7, math.NaN(), math.MaxFloat64, -math.MaxFloat64})
 	e.Runs(e.Series("b", "CounterGroup", "c"), []Run{{102, 1}, {100, 2}}, []float64{1, 2, 3}, nil)
 	f.Add(one, bytes.Clone(e.Bytes()))
 	later := protowire.AppendVarint(protowire.AppendTag(bytes.Clone(one), 1001, protowire.VarintType), 7)

@@ -126,6 +126,12 @@ func BenchmarkEncode(b *testing.B) {
 		tiny.Fold(t0, bundleOf(h.Type(), 1, t0), nil)
 		benchEncode(b, "1 event", tiny)
 		benchEncode(b, "a day", busy(h))
+		for _, n := range []int{100, 1000} {
+			if c, ok := h.New().(state.Columnar); ok { // as most Partials are made
+				c.FoldColumn(t0, prices(n))
+				benchEncode(b, fmt.Sprintf("%d prices", n), c)
+			}
+		}
 	})
 }
 
@@ -147,6 +153,10 @@ func BenchmarkDecode(b *testing.B) {
 		tiny.Fold(t0, bundleOf(h.Type(), 1, t0), nil)
 		benchDecode(b, "1 event", h, tiny.Append(nil))
 		benchDecode(b, "a day", h, busy(h).Append(nil))
+		if c, ok := h.New().(state.Columnar); ok {
+			c.FoldColumn(t0, prices(100))
+			benchDecode(b, "100 prices", h, c.Append(nil))
+		}
 	})
 }
 

@@ -37,6 +37,7 @@ func columnsAreEvents(t *rapid.T, h state.Handler, gen Gen) {
 			if len(values) == 0 {
 				continue
 			}
+			c.Touch()
 			c.FoldColumn(second, values)
 			foldInto(want, eventsOf(second, values))
 		}
