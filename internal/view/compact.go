@@ -22,9 +22,12 @@ type CompactorOptions struct {
 	// Floor is the size in bytes below which a log is left alone; 0 means
 	// 1 MiB. It keeps tiny stores from being compacted all the time.
 	Floor int64
-	// ColdQuery is the longest that reading a log again may take; 0 means
-	// 500 ms.
+	// ColdQuery is the longest that reading a tab nobody asked for lately may
+	// take, where that costs not too much compaction; 0 means 10 ms.
 	ColdQuery time.Duration
+	// Restart is the longest that reading a log again may take, as a View does
+	// when it begins; 0 means 2 s.
+	Restart time.Duration
 	// Chunk is how many bytes of States are held at once, about; 0 means 32
 	// MiB. The log is read once for every chunk of what it touches.
 	Chunk int64
@@ -32,10 +35,12 @@ type CompactorOptions struct {
 	Page int64
 }
 
-// Compactor folds the logs into the records and trims them. It runs when a
-// log has grown as large as the records it would fold into, so that the work
-// of a commit is multiplied by a constant at most, or when reading the log
-// again would take too long, by the speed it was last seen to be read at.
+// Compactor folds the logs into the records and trims them. It rewrites the
+// records of what a log touches, whatever the log has of them; so it runs as
+// rarely as it may: when a log has grown to a multiple of the records it folds
+// into, or to a part of them and a cold tab would take too long to read, or when a
+// View would take too long to begin. How long that is it has seen when it last
+// compacted. See due.
 //
 // Any number of Compactors may work on one store: the store applies an update
 // only to the record it was made from.
@@ -45,7 +50,8 @@ type Compactor struct {
 	o    CompactorOptions
 	kick chan struct{}
 
-	speed  speed
+	cold   speed // of reading one tab
+	all    speed // of reading everything
 	weight weight
 }
 
@@ -59,7 +65,10 @@ func NewCompactor(st store.Store, reg *state.Registry, o CompactorOptions) *Comp
 		o.Floor = 1 << 20
 	}
 	if o.ColdQuery <= 0 {
-		o.ColdQuery = 500 * time.Millisecond
+		o.ColdQuery = 10 * time.Millisecond
+	}
+	if o.Restart <= 0 {
+		o.Restart = 2 * time.Second
 	}
 	if o.Chunk <= 0 {
 		o.Chunk = 32 << 20
@@ -134,12 +143,24 @@ func (c *Compactor) pass(ctx context.Context) (deciding time.Duration) {
 	return deciding
 }
 
+// How large a log becomes, in the sizes of its records. A byte of the log then
+// costs at most a quarter of a byte of records written again, or four where a cold tab
+// would take too long.
+const (
+	mostRecords  = 4
+	leastRecords = 4 // the part of them is one in so many
+)
+
 // due decides whether a log is worth folding.
 func (c *Compactor) due(s store.Stats) bool {
-	if s.LogBytes < c.o.Floor {
+	switch {
+	case s.LogBytes < c.o.Floor:
 		return false
+	case s.LogBytes >= mostRecords*s.RecordBytes, c.all.of(s.LogBytes) > c.o.Restart:
+		return true
 	}
-	return s.LogBytes >= s.RecordBytes || c.speed.of(s.LogBytes) > c.o.ColdQuery
+	slow := !c.cold.known() || c.cold.of(s.LogBytes) > c.o.ColdQuery
+	return s.LogBytes >= s.RecordBytes/leastRecords && slow
 }
 
 // Compact compacts every vbucket, whether it is due or not.
@@ -171,16 +192,20 @@ func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats) erro
 }
 
 func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats) error {
-	start := time.Now()
 	p := newPlanner()
+	start := time.Now()
 	end, err := pages(ctx, c.st, vb, c.o.Page, store.LoadRequest{Records: store.DirectoryOnly}, p.page)
 	if err != nil {
 		return err
 	}
+	c.all.learn(stats.LogBytes, time.Since(start))
 	if end == p.trim {
 		return nil
 	}
 	p.sort()
+	if err := c.try(ctx, vb, p.names, stats.LogBytes); err != nil {
+		return err
+	}
 	for {
 		names, states := p.next(c.weight.states(c.o.Chunk))
 		if len(names) == 0 {
@@ -192,12 +217,33 @@ func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats) error {
 		}
 		c.weight.learn(states, bytes)
 	}
-	c.speed.learn(stats.LogBytes, time.Since(start))
 	if v := c.o.View; v != nil {
 		v.follow(ctx, vb)
 	}
 	_, err = c.st.Compact(ctx, vb, nil, end)
 	return err
+}
+
+// tries is how many tabs are read to learn how long that takes. The least counts: a
+// busy machine makes any single reading long.
+const tries = 3
+
+// try reads some of the tabs as a query would if they were cold.
+func (c *Compactor) try(ctx context.Context, vb int, names []store.TabName, logBytes int64) error {
+	var least time.Duration
+	for i := range min(tries, len(names)) {
+		one := []store.TabName{names[i*len(names)/tries]}
+		start := time.Now()
+		m := newMaterial(c.reg, store.WithAll, one, func(store.Tab, []byte, uint64) {})
+		if _, err := pages(ctx, c.st, vb, c.o.Page, store.LoadRequest{Names: one, Records: store.WithAll}, m.follow); err != nil {
+			return err
+		}
+		if d := time.Since(start); i == 0 || d < least {
+			least = d
+		}
+	}
+	c.cold.learn(logBytes, least)
+	return nil
 }
 
 // chunk brings the records of some tabs to the end of the log. It returns how

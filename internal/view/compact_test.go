@@ -235,17 +235,22 @@ func TestIdleStoreIsNotLookedAt(t *testing.T) {
 
 func TestSlowLogsAreCompactedEarlier(t *testing.T) {
 	c := NewCompactor(newFakeStore(1), testRegistry(t), CompactorOptions{})
-	big := store.Stats{LogBytes: 8 << 20, RecordBytes: 1 << 30}
-	if c.due(big) {
-		t.Error("a log much smaller than the records is due, though nothing is known of its speed")
+	due := func(what string, logMiB, recordMiB int64, want bool) {
+		t.Helper()
+		if c.due(store.Stats{LogBytes: logMiB << 20, RecordBytes: recordMiB << 20}) != want {
+			t.Errorf("%s: a log of %d MiB with records of %d MiB is due: %v, want %v", what, logMiB, recordMiB, !want, want)
+		}
 	}
-	c.speed.learn(1<<20, 100*time.Millisecond)
-	if !c.due(big) {
-		t.Error("a log that takes 0.8 s to read is not due")
-	}
-	if c.due(store.Stats{LogBytes: 2 << 20, RecordBytes: 1 << 30}) {
-		t.Error("a log that takes 0.2 s to read is due")
-	}
+	due("nothing is known", 24, 100, false)
+	due("nothing is known", 25, 100, true)
+	c.cold.learn(100<<20, 5*time.Millisecond)
+	due("a cold tab takes 20 ms", 399, 100, true)
+	due("a cold tab takes 20 ms, but folding all that would take longer", 400, 2000, false)
+	due("a cold tab takes 7 ms", 150, 100, false)
+	due("the log is large", 160, 40, true)
+	c.all.learn(100<<20, time.Second)
+	due("a View begins in 1.9 s", 190, 2000, false)
+	due("a View begins in 2.1 s", 210, 2000, true)
 }
 
 func TestPruneEvery(t *testing.T) {

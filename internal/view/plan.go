@@ -118,10 +118,10 @@ func (w *weight) of() int64 {
 // states is how many States fit in so many bytes, about.
 func (w *weight) states(bytes int64) int64 { return bytes / w.of() }
 
-// speed learns how fast a log is folded.
+// speed learns how fast a log is read.
 type speed struct{ nanosPerMiB atomic.Int64 }
 
-// learn notes that folding so many bytes took d.
+// learn notes that reading so many bytes took d.
 func (s *speed) learn(bytes int64, d time.Duration) {
 	if bytes < 64<<10 {
 		return // too little to tell from noise
@@ -132,6 +132,8 @@ func (s *speed) learn(bytes int64, d time.Duration) {
 	}
 	s.nanosPerMiB.Store(max(now, 1))
 }
+
+func (s *speed) known() bool { return s.nanosPerMiB.Load() > 0 }
 
 // of predicts how long so many bytes will take, 0 if that is not known yet.
 func (s *speed) of(bytes int64) time.Duration {
