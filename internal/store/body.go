@@ -145,6 +145,9 @@ func NewBodyReader(body []byte) BodyReader {
 // Err returns the first error met.
 func (r *BodyReader) Err() error { return r.err }
 
+// Len is how many bytes of the body come after the tab moved to last.
+func (r *BodyReader) Len() int { return len(r.rest) }
+
 // NextTab moves to the next tab.
 func (r *BodyReader) NextTab() bool {
 	if r.err != nil || len(r.rest) == 0 {

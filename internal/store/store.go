@@ -190,7 +190,7 @@ type LoadRequest struct {
 	// diverged once the log was trimmed.
 	After Position
 	// Names restricts both records and entries; nil means every tab. (A prune
-	// entry touches every tab.)
+	// entry touches every tab.) A large Body may leave out tabs of other names.
 	Names []TabName
 	// Records asks for the snapshot records of Names as well; After must then
 	// be zero. Entries are then those after the trim point; the caller

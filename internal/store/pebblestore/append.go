@@ -89,6 +89,8 @@ type writer struct {
 	key     []byte
 	value   []byte
 	outline []byte
+
+	sections []int
 }
 
 type rowID struct {
@@ -161,6 +163,7 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 	at := b.end.Next(&e)
 	h.entry.Position = at
 	h.events = b.end.events + h.entry.Events
+	w.sections = cut(h, body, w.sections[:0])
 	h.bytes = b.end.bytes + uint64(len(body)+len(h.entry.Body)) + entryOverhead
 	b.end = mark{Position: at, events: h.events, bytes: h.bytes}
 
@@ -168,8 +171,7 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 	w.value = appendHead(w.value[:0], h)
 	w.set(w.key, w.value)
 	if h.entry.Kind == store.KindPartials {
-		w.key = logKey(w.key[:0], kindBody, b.id, at.Offset)
-		w.set(w.key, body)
+		w.body(b.id, h, body)
 	}
 	if !slices.Contains(w.touched, b) {
 		w.touched = append(w.touched, b)

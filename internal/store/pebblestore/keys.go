@@ -7,7 +7,7 @@ import (
 	"github.com/tabaproject/taba/internal/store"
 )
 
-// The layout, format 1. vb is 2 bytes, offset 8, both big endian; tab is
+// The layout, format 2. vb is 2 bytes, offset 8, both big endian; tab is
 // namespace, name and Type, each escaped and ended so that keys sort as tabs
 // do; client is the rest of the key. Values are described in values.go.
 //
@@ -16,6 +16,7 @@ import (
 //	W vb source         a Source's watermark, chain and closer
 //	E vb offset         head of a log entry: identity, counts, what it touches
 //	B vb offset         body of a log entry
+//	B vb offset n       a section of a large body; n is 4 bytes, big endian
 //	C vb                trim point and ledger: what compaction changes
 //	G vb tab            tombstone of a removed record, until the log is trimmed to it
 //	R vb tab            record of a tab: position, counts
@@ -25,7 +26,10 @@ import (
 //
 // Heads are apart from bodies, and the directory from States, so that
 // following which tabs exist, deciding how far to trim and answering names
-// read only small keys.
+// read only small keys. Large bodies are in sections, so that what it costs to
+// read one tab does not follow what else was committed with it: see section.go.
+//
+// In format 1 every body was whole. What is there of it is read as it is.
 const (
 	kindMeta     = 'M'
 	kindHorizons = 'H'
@@ -40,7 +44,10 @@ const (
 	kindState    = 'S'
 )
 
-const format = 1
+const (
+	format       = 2
+	oldestFormat = 1
+)
 
 // maxVBuckets is what two bytes can number. Far fewer make sense.
 const maxVBuckets = 1 << 16

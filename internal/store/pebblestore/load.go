@@ -1,7 +1,6 @@
 package pebblestore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -113,8 +112,8 @@ func isEntry(db pebble.Reader, vb int, p store.Position) (found bool, err error)
 var errEnough = errors.New("no more entries are wanted")
 
 // entries reads those after an offset that touch one of the names, as far as
-// MaxBytes allows. Heads tell which do, so bodies that nobody wants are not
-// read.
+// MaxBytes allows. Heads tell which do, so bodies and sections that nobody wants
+// are not read.
 func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) error {
 	wanted := store.NameSet(req.Names)
 	bodies, err := r.iter(kindBody, after)
@@ -127,7 +126,7 @@ func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) 
 		if !e.TouchesAny(wanted) {
 			return nil
 		}
-		body, err := r.body(bodies, e)
+		body, err := r.body(bodies, h, wanted)
 		if err != nil {
 			return err
 		}
@@ -182,17 +181,4 @@ func (r *reader) heads(after uint64, visit func(h *head) error) error {
 		err = missing(next)
 	}
 	return errors.Join(err, it.Error(), it.Close())
-}
-
-// body copies the body of an entry for the reader.
-func (r *reader) body(it *pebble.Iterator, e *store.Entry) ([]byte, error) {
-	if e.Kind != store.KindPartials {
-		return nil, nil
-	}
-	r.key = logKey(r.key[:0], kindBody, r.vb, e.Position.Offset)
-	if !it.SeekGE(r.key) || !bytes.Equal(it.Key(), r.key) {
-		return nil, errors.Join(missing(e.Position.Offset), it.Error())
-	}
-	v, err := it.ValueAndErr()
-	return bytes.Clone(v), err
 }

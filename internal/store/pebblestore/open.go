@@ -97,6 +97,9 @@ func (s *Store) load() error {
 	if err == nil {
 		err = s.check()
 	}
+	if err == nil && s.meta.Format < format {
+		err = s.upgrade()
+	}
 	if err != nil {
 		return err
 	}
@@ -153,12 +156,24 @@ func (s *Store) create() error {
 	return s.commit(b)
 }
 
+// upgrade says that what is written from now on is of this release's format, so
+// that earlier ones, which would not understand it, refuse it. What is there
+// already needs no change.
+func (s *Store) upgrade() error {
+	s.meta.Format = format
+	b := s.db.NewBatch()
+	if err := b.Set([]byte{kindMeta}, encodeMeta(s.meta), nil); err != nil {
+		return err
+	}
+	return s.commit(b)
+}
+
 // check refuses a store that this release or these settings do not fit.
 func (s *Store) check() error {
 	p := s.meta.Partition
 	switch want := s.opts.VBuckets; {
-	case s.meta.Format != format:
-		return fmt.Errorf("it has format %d and this release of Taba reads format %d: use a release that reads it", s.meta.Format, format)
+	case s.meta.Format < oldestFormat || s.meta.Format > format:
+		return fmt.Errorf("it has format %d and this release of Taba reads formats %d to %d: use a release that reads it", s.meta.Format, oldestFormat, format)
 	case p.Version != 1:
 		return fmt.Errorf("it was made with partition function %d and this release of Taba knows 1: use a release that knows it", p.Version)
 	case p.VBuckets < 1 || p.VBuckets > maxVBuckets:

@@ -134,11 +134,21 @@ type head struct {
 	entry  store.Entry // Body is the outline: see store.AppendOutline
 	events uint64      // of all entries up to and with this one
 	bytes  uint64      // likewise
+
+	size     uint64 // of the body, if it is in sections
+	sections []int  // how many tabs each has; none: the body is whole
 }
+
+// inSections is set in the kind of a head whose body is in sections.
+const inSections = 0x80
 
 func appendHead(dst []byte, h *head) []byte {
 	e := &h.entry
-	dst = append(dst, byte(e.Kind))
+	kind := byte(e.Kind)
+	if len(h.sections) > 0 {
+		kind |= inSections
+	}
+	dst = append(dst, kind)
 	dst = binary.LittleEndian.AppendUint64(dst, e.Position.Identity)
 	dst = binary.AppendUvarint(dst, h.events)
 	dst = binary.AppendUvarint(dst, h.bytes)
@@ -147,6 +157,7 @@ func appendHead(dst []byte, h *head) []byte {
 		dst, _ = e.Source.AppendBinary(dst) // never fails
 		dst = binary.AppendUvarint(dst, e.Seq)
 		dst = binary.AppendUvarint(dst, e.Events)
+		dst = h.appendSections(dst)
 		dst = append(dst, e.Body...)
 	case store.KindPrune:
 		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(e.Command.At))
@@ -161,11 +172,12 @@ func appendHead(dst []byte, h *head) []byte {
 
 // decode reads a head. The outline points into v.
 func (h *head) decode(offset uint64, v []byte) error {
-	*h = head{}
+	*h = head{sections: h.sections[:0]}
 	d := decoder{rest: v}
 	e := &h.entry
+	var cut bool
 	if kind := d.take(1); !d.bad {
-		e.Kind = store.Kind(kind[0])
+		e.Kind, cut = store.Kind(kind[0]&^inSections), kind[0]&inSections != 0
 	}
 	e.Position = store.Position{Offset: offset, Identity: d.uint64()}
 	h.events, h.bytes = d.uvarint(), d.uvarint()
@@ -175,6 +187,9 @@ func (h *head) decode(offset uint64, v []byte) error {
 			d.bad = e.Source.UnmarshalBinary(id) != nil
 		}
 		e.Seq, e.Events = d.uvarint(), d.uvarint()
+		if cut {
+			h.decodeSections(&d)
+		}
 		e.Body = d.rest
 	case store.KindPrune:
 		e.Command = store.Command{Kind: e.Kind, At: math.Float64frombits(d.uint64())}

@@ -141,7 +141,7 @@ func (w *worker) send(what string, from *client, parts []store.Part) *call {
 	}}
 }
 
-// body has up to three tabs. Now and then it fills a write buffer.
+// body has up to three tabs. Now and then it fills a write buffer, or is cut.
 func (w *worker) body() []byte {
 	var b store.BodyWriter
 	first := w.rng.IntN(4)
@@ -149,7 +149,7 @@ func (w *worker) body() []byte {
 		b.Tab(store.Tab{Name: fmt.Sprint("t", (first+i)%4), Type: "Total"})
 		size := w.rng.IntN(600)
 		if w.rng.IntN(12) == 0 {
-			size = w.rng.IntN(20_000)
+			size = w.rng.IntN(40_000)
 		}
 		b.Partial(fmt.Sprint("c", w.rng.IntN(2)), 1+w.rng.Uint64N(9), func(dst []byte) []byte {
 			for len(dst) < size {
