@@ -148,6 +148,20 @@ func (r *BodyReader) Err() error { return r.err }
 // Len is how many bytes of the body come after the tab moved to last.
 func (r *BodyReader) Len() int { return len(r.rest) }
 
+// Cut returns a reader of the next n bytes, which must end where a tab does, and
+// moves r behind them.
+func (r *BodyReader) Cut(n int) BodyReader {
+	if r.err == nil && n > len(r.rest) {
+		r.err = fmt.Errorf("%w: %d bytes of tabs in %d", errBody, n, len(r.rest))
+	}
+	if r.err != nil {
+		return BodyReader{err: r.err}
+	}
+	c := BodyReader{rest: r.rest[:n:n]}
+	r.rest = r.rest[n:]
+	return c
+}
+
 // NextTab moves to the next tab.
 func (r *BodyReader) NextTab() bool {
 	if r.err != nil || len(r.rest) == 0 {

@@ -114,7 +114,12 @@ func (d *day) live(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(s.RecordBytes)/(1<<20), "record-MiB")
+	if err := d.view.CatchUp(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	before := cpuTime()
 	cold := d.cold(b, now)
+	b.ReportMetric(float64((cpuTime()-before).Microseconds())/float64(1000*len(cold)), "cold-cpu-ms")
 	b.ReportMetric(float64(cold[len(cold)/2].Microseconds())/1000, "cold-ms")
 	b.ReportMetric(float64(cold[len(cold)-1].Microseconds())/1000, "cold-max-ms")
 }
@@ -165,9 +170,6 @@ func (d *day) commit(b *testing.B) {
 // cold asks for tabs that nobody has asked for, and returns how long each took, the
 // longest last.
 func (d *day) cold(b *testing.B, now float64) (took []time.Duration) {
-	if err := d.view.CatchUp(b.Context()); err != nil {
-		b.Fatal(err)
-	}
 	for tab := 0; tab < dayTabs; tab += dayTabs / 20 {
 		r := Request{Names: List(fmt.Sprintf("bench.tab.%04d", tab)), Now: now, At: now}
 		start := time.Now()

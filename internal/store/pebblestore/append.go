@@ -90,7 +90,8 @@ type writer struct {
 	value   []byte
 	outline []byte
 
-	sections []int
+	sections []int // of the outline, of the entry that is being written
+	cuts     []int // where they end in the body
 }
 
 type rowID struct {
@@ -163,7 +164,7 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 	at := b.end.Next(&e)
 	h.entry.Position = at
 	h.events = b.end.events + h.entry.Events
-	w.sections = cut(h, body, w.sections[:0])
+	w.cut(h, body)
 	h.bytes = b.end.bytes + uint64(len(body)+len(h.entry.Body)) + entryOverhead
 	b.end = mark{Position: at, events: h.events, bytes: h.bytes}
 
@@ -171,7 +172,7 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 	w.value = appendHead(w.value[:0], h)
 	w.set(w.key, w.value)
 	if h.entry.Kind == store.KindPartials {
-		w.body(b.id, h, body)
+		w.body(b.id, at.Offset, body)
 	}
 	if !slices.Contains(w.touched, b) {
 		w.touched = append(w.touched, b)

@@ -115,7 +115,7 @@ var errEnough = errors.New("no more entries are wanted")
 // MaxBytes allows. Heads tell which do, so bodies and sections that nobody wants
 // are not read.
 func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) error {
-	wanted := store.NameSet(req.Names)
+	f := newFilter(req.Names)
 	bodies, err := r.iter(kindBody, after)
 	if err != nil {
 		return err
@@ -123,11 +123,11 @@ func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) 
 	var read int64
 	err = r.heads(after, func(h *head) error {
 		e := &h.entry
-		if !e.TouchesAny(wanted) {
+		if !f.touches(h) {
 			return nil
 		}
-		body, err := r.body(bodies, h, wanted)
-		if err != nil {
+		body, ok, err := r.body(bodies, h, f)
+		if err != nil || !ok {
 			return err
 		}
 		e.Body = body

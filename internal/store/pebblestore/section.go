@@ -10,35 +10,32 @@ import (
 	"github.com/tabaproject/taba/internal/store"
 )
 
-// A large body is cut into sections between its tabs. The head tells how many
-// tabs are in each, and its outline which: who wants some tabs reads the sections
-// that have them. All sections together are the body.
+// A large body is cut into sections between its tabs, and its outline likewise:
+// who wants some tabs reads the sections whose outlines have them. All sections
+// together are the body.
 
 // sectionBytes is how large a section is at least, except the last: a section
 // is read in one go, and smaller ones would cost more to find than to read.
 const sectionBytes = 16 << 10
 
-// cut decides how a body is cut and notes it in h. dst is memory to use.
-func cut(h *head, body []byte, dst []int) []int {
+// cut decides how a body is cut and notes it in h.
+func (w *writer) cut(h *head, body []byte) {
 	h.size, h.sections = 0, nil
+	w.sections, w.cuts = w.sections[:0], w.cuts[:0]
 	if len(body) < 2*sectionBytes {
-		return dst
+		return
 	}
-	r := store.NewBodyReader(body)
-	tabs, start := 0, 0
-	for r.NextTab() {
-		tabs++
-		if at := len(body) - r.Len(); at-start >= sectionBytes {
-			dst, tabs, start = append(dst, tabs), 0, at
+	r, o := store.NewBodyReader(body), store.NewBodyReader(h.entry.Body)
+	start, outlined := 0, o.Len()
+	for r.NextTab() && o.NextTab() {
+		if at := len(body) - r.Len(); at-start >= sectionBytes || r.Len() == 0 {
+			w.sections, w.cuts = append(w.sections, outlined-o.Len()), append(w.cuts, at)
+			start, outlined = at, o.Len()
 		}
 	}
-	if tabs > 0 {
-		dst = append(dst, tabs)
+	if len(w.sections) > 1 {
+		h.size, h.sections = uint64(len(body)), w.sections
 	}
-	if len(dst) > 1 {
-		h.size, h.sections = uint64(len(body)), dst
-	}
-	return dst
 }
 
 func (h *head) appendSections(dst []byte) []byte {
@@ -47,8 +44,8 @@ func (h *head) appendSections(dst []byte) []byte {
 	}
 	dst = binary.AppendUvarint(dst, h.size)
 	dst = binary.AppendUvarint(dst, uint64(len(h.sections)))
-	for _, tabs := range h.sections {
-		dst = binary.AppendUvarint(dst, uint64(tabs))
+	for _, outlined := range h.sections {
+		dst = binary.AppendUvarint(dst, uint64(outlined))
 	}
 	return dst
 }
@@ -65,70 +62,57 @@ func sectionKey(dst []byte, vb int, offset uint64, section int) []byte {
 	return binary.BigEndian.AppendUint32(logKey(dst, kindBody, vb, offset), uint32(section))
 }
 
-// body writes the body of an entry, in the sections that h says.
-func (w *writer) body(vb int, h *head, body []byte) {
-	offset := h.entry.Position.Offset
-	if len(h.sections) == 0 {
+// body writes a body, in the sections it was cut into.
+func (w *writer) body(vb int, offset uint64, body []byte) {
+	if len(w.sections) < 2 {
 		w.key = logKey(w.key[:0], kindBody, vb, offset)
 		w.set(w.key, body)
 		return
 	}
-	r := store.NewBodyReader(body)
 	start := 0
-	for i, tabs := range h.sections {
-		for range tabs {
-			r.NextTab()
-		}
-		end := len(body) - r.Len()
+	for i, end := range w.cuts {
 		w.key = sectionKey(w.key[:0], vb, offset, i)
 		w.set(w.key, body[start:end])
 		start = end
 	}
 }
 
-// body copies the body of an entry for the reader: all of it if wanted is nil,
-// else at least the tabs that are wanted.
-func (r *reader) body(it *pebble.Iterator, h *head, wanted map[store.TabName]struct{}) ([]byte, error) {
+// body copies the body of an entry for the reader: all of it if everything is
+// wanted, else at least the tabs that are. ok is false if there are none.
+func (r *reader) body(it *pebble.Iterator, h *head, f *filter) (body []byte, ok bool, err error) {
 	e := &h.entry
 	if e.Kind != store.KindPartials {
-		return nil, nil
+		return nil, true, nil
 	}
 	if len(h.sections) == 0 {
 		r.key = logKey(r.key[:0], kindBody, r.vb, e.Position.Offset)
 		v, err := r.piece(it, e)
-		return bytes.Clone(v), err
+		return bytes.Clone(v), true, err
 	}
-	var body []byte
-	if wanted == nil {
+	if f.names == nil {
 		body = make([]byte, 0, h.size)
 	}
 	outline := store.NewBodyReader(e.Body)
-	for i, tabs := range h.sections {
-		if !anyOf(&outline, tabs, wanted) {
+	for i, outlined := range h.sections {
+		at := len(e.Body) - outline.Len()
+		part := outline.Cut(outlined)
+		if err := outline.Err(); err != nil {
+			return nil, false, err
+		}
+		if !f.may(e.Body[at:at+outlined]) || !f.any(&part) {
 			continue
 		}
 		r.key = sectionKey(r.key[:0], r.vb, e.Position.Offset, i)
 		v, err := r.piece(it, e)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if i > 0 && len(body) == 0 {
 			body = append(body, e.Body[0]) // the version, which all have
 		}
 		body = append(body, v...)
 	}
-	return body, nil
-}
-
-// anyOf moves over so many tabs and reports whether one is wanted.
-func anyOf(outline *store.BodyReader, tabs int, wanted map[store.TabName]struct{}) bool {
-	found := wanted == nil
-	for range tabs {
-		if outline.NextTab(); !found {
-			_, found = wanted[store.TabName{Namespace: string(outline.Tab.Namespace), Name: string(outline.Tab.Name)}]
-		}
-	}
-	return found
+	return body, len(body) > 0, nil
 }
 
 // piece returns what is under r.key, valid until it moves.

@@ -136,7 +136,7 @@ type head struct {
 	bytes  uint64      // likewise
 
 	size     uint64 // of the body, if it is in sections
-	sections []int  // how many tabs each has; none: the body is whole
+	sections []int  // how much of the outline is of each; none: the body is whole
 }
 
 // inSections is set in the kind of a head whose body is in sections.
