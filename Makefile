@@ -6,6 +6,7 @@ KILLS       ?= 1000
 WINDOWS     ?= 1000
 DISKS       ?= 5000
 HISTORIES   ?= 10000
+PATIENCE    ?= 2m
 CHAOS       ?= .
 BENCH       ?= .
 FIGURES     ?=
@@ -43,8 +44,8 @@ powerloss: ## cut the power and let disks fail for long (LOSSES=100000 DISKERROR
 	$(GO) test -count=1 -timeout 24h -v -run 'TestPowerLoss$$|TestDiskErrors$$' ./internal/spool ./internal/store/pebblestore \
 	  -losses $(LOSSES) -diskerrors $(DISKERRORS)
 
-chaos: build ## mistreat real processes for hours (KILLS, WINDOWS, DISKS, HISTORIES, CHAOS=regexp); Ctrl-C sums up
-	TABA_CHAOS_KILLS=$(KILLS) TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_DISKS=$(DISKS) TABA_CHAOS_HISTORIES=$(HISTORIES) \
+chaos: build ## mistreat real processes for hours (KILLS, WINDOWS, DISKS, HISTORIES, CHAOS=regexp, PATIENCE=10m if busy); Ctrl-C sums up
+	TABA_CHAOS_KILLS=$(KILLS) TABA_CHAOS_WINDOWS=$(WINDOWS) TABA_CHAOS_DISKS=$(DISKS) TABA_CHAOS_HISTORIES=$(HISTORIES) TABA_CHAOS_PATIENCE=$(PATIENCE) \
 	  $(GO) test -race -count 1 -timeout 24h -v -artifacts -outputdir $(CURDIR)/bin -run '$(CHAOS)' ./test/e2e
 	bin/taba verify --chaos --for 5m
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -38,10 +39,14 @@ func (s *Session) ReadBack(ctx context.Context) (*Report, error) {
 			break
 		}
 	}
-	// The time is up: what is there now is the result.
+	// The time is up: what is there now is the result. A server that is too
+	// busy to answer is asked again.
 	final, stop := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Settle)
 	defer stop()
 	r, err := s.report(final)
+	for err != nil && last == nil && timedOut(err) && final.Err() == nil {
+		r, err = s.report(final)
+	}
 	if err == nil {
 		return r, nil
 	}
@@ -49,6 +54,12 @@ func (s *Session) ReadBack(ctx context.Context) (*Report, error) {
 		return last, nil
 	}
 	return nil, errors.Join(lastErr, err)
+}
+
+// timedOut reports whether an answer did not come in time.
+func timedOut(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
 }
 
 // counted reports whether the server has at least as many events in the first

@@ -69,6 +69,7 @@ func TestFaultsAreFound(t *testing.T) {
 	f("a post without an answer counts", &fault{post: 30, do: silent}, "")
 	f("a post without an answer does not count", &fault{post: 30, do: drop}, "")
 	f("a post without an answer counts twice", &fault{post: 30, do: silentDouble}, "is counted 2 times")
+	f("reading back takes too long at first", &fault{post: -1, do: hang}, "")
 	f("answers lag behind", &fault{post: 30, do: lag}, "was acknowledged before and is not there")
 }
 
@@ -97,7 +98,11 @@ func runAgainst(t *testing.T, f *fault) (*Report, error) {
 	t.Helper()
 	srv := httptest.NewServer(&server{fault: f, cells: map[string]map[string]cell{}, lagged: make(chan struct{})})
 	defer srv.Close()
-	s, err := New(context.Background(), Options{Server: srv.URL, Writers: 1, PerPost: 3, Settle: 700 * time.Millisecond})
+	o := Options{Server: srv.URL, Writers: 1, PerPost: 3, Settle: 700 * time.Millisecond}
+	if f.do == hang {
+		o.Timeout = 50 * time.Millisecond
+	}
+	s, err := New(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +129,7 @@ const (
 	lag
 	refuse
 	forbid
+	hang
 )
 
 type fault struct {
@@ -139,10 +145,15 @@ type server struct {
 
 	mu    sync.Mutex
 	posts int
+	hangs int
 	cells map[string]map[string]cell // by tab and client
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.hang(r) {
+		<-r.Context().Done()
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch r.URL.Path {
@@ -160,6 +171,21 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/projection":
 		s.projection(w, r.FormValue("name"), r.FormValue("client"))
 	}
+}
+
+// patience is how often whoever reads everything back has to ask: more often
+// than it can until a Session's time to settle is up.
+const patience = 6
+
+// hang reports whether a request is not to be answered.
+func (s *server) hang(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault.do != hang || r.URL.Path != "/projection" || r.FormValue("client") != "" {
+		return false
+	}
+	s.hangs++
+	return s.hangs <= patience
 }
 
 func (s *server) projection(w io.Writer, tab, client string) {

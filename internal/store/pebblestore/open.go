@@ -118,7 +118,10 @@ func (s *Store) load() error {
 }
 
 // load reads where a vbucket's log begins and ends. What Pebble has recovered
-// it has written to synced tables, so all of it counts as synced.
+// it has written to synced tables, and these to a new manifest before it removed
+// anything: so all of it counts as synced, also what a process that was killed
+// had left in the machine's memory. There is always a log to recover, as Pebble
+// begins the next one before it writes to the manifest what became of the last.
 func (b *vbucket) load(r pebble.Reader) error {
 	l, err := readLedger(r, b.id)
 	if err == nil {
