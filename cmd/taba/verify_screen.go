@@ -44,7 +44,11 @@ func (v *verifyScreen) duration(s *verify.Session, begun time.Time, total time.D
 // waiting says what is waited for, until stop is called.
 func (v *verifyScreen) waiting(s *verify.Session) (stop func()) {
 	return v.show(-1, func() (int64, string) {
-		return 0, "reading back " + number(s.Progress().Sent) + " events "
+		p := s.Progress()
+		if p.Back == 0 {
+			return 0, "waiting until all is counted "
+		}
+		return 0, fmt.Sprintf("reading %s events back, tab %d of %d ", number(p.Sent), p.Back+1, p.Tabs)
 	})
 }
 

@@ -91,7 +91,8 @@ func (s *Session) report(ctx context.Context) (*Report, error) {
 		row.Acknowledged += p.Acknowledged
 		row.InDoubt += p.InDoubt
 	}
-	for _, tab := range s.tabs {
+	for i, tab := range s.tabs {
+		s.back.Store(int64(i))
 		cells, err := s.cells(ctx, tab)
 		if err != nil {
 			return nil, fmt.Errorf("read %s back: %w", tab, err)

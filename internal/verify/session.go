@@ -53,6 +53,7 @@ type Session struct {
 	targets []*target
 	writers []*writer
 	reader  *reader
+	back    atomic.Int64 // tabs read back so far
 }
 
 // New prepares a Session and asks each process that it needs whether it is
@@ -125,15 +126,16 @@ func (s *Session) Send(ctx context.Context, events uint64) error {
 	return errors.Join(errs...)
 }
 
-// Progress is how far a Session is, in events.
+// Progress is how far a Session is, in events; of its tabs Back were read back.
 type Progress struct {
 	Sent, Acknowledged, InDoubt uint64
 	Reads                       uint64
+	Back, Tabs                  int
 }
 
 // Progress returns how far the Session is.
 func (s *Session) Progress() Progress {
-	var p Progress
+	p := Progress{Back: int(s.back.Load()), Tabs: len(s.tabs)}
 	for _, w := range s.writers {
 		c := w.counts()
 		p.add(c, uint64(s.opts.PerPost))
