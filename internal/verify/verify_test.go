@@ -100,7 +100,7 @@ func runAgainst(t *testing.T, f *fault) (*Report, error) {
 	defer srv.Close()
 	o := Options{Server: srv.URL, Writers: 1, PerPost: 3, Settle: 700 * time.Millisecond}
 	if f.do == hang {
-		o.Timeout = 50 * time.Millisecond
+		o.Settle = 2 * time.Second
 	}
 	s, err := New(context.Background(), o)
 	if err != nil {
@@ -109,6 +109,9 @@ func runAgainst(t *testing.T, f *fault) (*Report, error) {
 	defer s.Close()
 	if err := s.Send(context.Background(), 180); err != nil {
 		return nil, err
+	}
+	if f.do == hang {
+		s.server.HTTP.Timeout = 150 * time.Millisecond
 	}
 	return s.ReadBack(context.Background())
 }
@@ -175,7 +178,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // patience is how often whoever reads everything back has to ask: more often
 // than it can until a Session's time to settle is up.
-const patience = 6
+const patience = 8
 
 // hang reports whether a request is not to be answered.
 func (s *server) hang(r *http.Request) bool {
