@@ -89,7 +89,7 @@ func TestOnceBad(t *testing.T) {
 	}{
 		{"stale replicas, WAIT 0", []uint64{489}},
 		{"full disks", []uint64{942}},
-		{"power", []uint64{3209}},
+		{"power", []uint64{3209, 11898}},
 		{"clones and stale replicas", []uint64{2300}},
 		{"clients and stale replicas, WAIT 0", []uint64{4212}},
 		{"copied spools end, stale replicas", []uint64{712}},
