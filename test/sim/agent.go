@@ -26,6 +26,7 @@ type agent struct {
 	met    bool     // it has sent something under an id, which is on its disk
 	own    []uint32 // events acknowledged on this disk
 	tried  []uint32 // events that may be on it
+	unsure int      // of tried, those of ids whose end the store may have forgotten
 	backup *backup
 }
 

@@ -17,24 +17,27 @@ func (w *World) clone() {
 	w.count(nCopies)
 	a.copied(a.met, len(a.tried))
 	c := w.startAgent(name, newMachine(copyOf(a.disk.mem)))
-	c.met, c.own, c.tried = a.met, slices.Clone(a.own), slices.Clone(a.tried)
+	c.met, c.own, c.tried, c.unsure = a.met, slices.Clone(a.own), slices.Clone(a.tried), a.unsure
 }
 
 // copied notes that a disk is there twice. Without an id it cannot be told
-// from the copy.
+// from the copy; nor if the store has forgotten that the id was ended.
 func (a *agent) copied(met bool, tried int) {
 	if !met {
 		a.w.book.each(a.tried[:tried], func(f *fate) { f.copies++ })
 		return
 	}
-	a.w.twins = append(a.w.twins, slices.Clone(a.tried[:tried]))
+	unsure := min(a.unsure, tried)
+	a.w.book.each(a.tried[:unsure], func(f *fate) { f.copies++ })
+	a.w.twins = append(a.w.twins, slices.Clone(a.tried[unsure:tried]))
 }
 
 // forgetTwins notes that the store has forgotten which of two copies of a disk
 // ended their common id: both may do so, and send what they hold under ids of
-// their own.
+// their own. The same goes for copies of a disk that are made from now on.
 func (w *World) forgetTwins() {
 	for _, a := range w.agents {
+		a.unsure = len(a.tried)
 		if b := a.backup; b != nil && b.met { // it may be a copy yet
 			w.twins = append(w.twins, a.tried[:b.tried])
 		}
@@ -71,6 +74,7 @@ func (a *agent) restore() {
 	a.w.book.each(a.own[old.saved:], func(f *fate) { f.excused = true })
 	a.copied(old.met, old.tried)
 	a.own, a.tried, a.met, a.backup = a.own[:old.saved], a.tried[:old.tried], old.met, nil
+	a.unsure = min(a.unsure, len(a.tried))
 	a.start(newMachine(old.disk))
 }
 

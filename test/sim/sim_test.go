@@ -95,7 +95,7 @@ func TestOnceBad(t *testing.T) {
 		{"copied spools end, stale replicas", []uint64{712}},
 		{"power of agents", []uint64{9124}},
 		{"pebble from a backup", []uint64{1609, 2007}},
-		{"pebble, everything", []uint64{487, 512}},
+		{"pebble, everything", []uint64{487, 512, 17233}},
 	} {
 		for i, m := range mixes() {
 			if m.Name != once.mix {
