@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -117,34 +118,36 @@ func (a *agent) rise() bool {
 	return true
 }
 
-// quarantined notes which events are in quarantine. It returns how many there
-// are and how many of them were acknowledged: the others are there because a
-// segment was torn when it was begun, which looks like damage.
-func (a *agent) quarantined() (n, acknowledged int) {
+// quarantined notes which events are in quarantine. A segment whose head was
+// never synced looks like damage, and its bytes are kept there as well: what they
+// hold was never promised, or stands elsewhere too, so it must not be missing.
+func (a *agent) quarantined() (n int) {
 	names, err := a.disk.mem.List("spool/quarantine")
 	must(err)
 	var all strings.Builder
 	for _, name := range names {
+		if tornSegment.MatchString(name) {
+			continue
+		}
 		data, err := a.disk.mem.UnsafeGetFileDataBuffer("spool/quarantine/" + name)
 		must(err)
 		all.Write(data)
 	}
 	text := all.String()
 	if text == "" {
-		return 0, 0
+		return 0
 	}
 	for id := range a.w.book.fates {
 		if id > 0 && strings.Contains(text, token(uint32(id))) {
-			f := &a.w.book.fates[id]
-			f.held = true
+			a.w.book.fates[id].held = true
 			n++
-			if f.a1 || f.a2 {
-				acknowledged++
-			}
 		}
 	}
-	return n, acknowledged
+	return n
 }
+
+// tornSegment is how the spool names those in its quarantine.
+var tornSegment = regexp.MustCompile(`^[0-9a-f]{16}\.seg$`)
 
 // told notes what a reply acknowledges: from then on every read shows it.
 func (w *World) told(q *forward.Request, r *forward.Reply) {

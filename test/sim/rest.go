@@ -85,9 +85,8 @@ func (w *World) idle() (err error) {
 // quarantine notes what is there, and complains if nothing was a reason.
 func (w *World) quarantine() (err error) {
 	for _, a := range w.agents {
-		n, acknowledged := a.quarantined()
-		if acknowledged > 0 && !w.mix.Quarantine {
-			err = errors.Join(err, fmt.Errorf("%d events are in the quarantine of %s without need", acknowledged, a.name))
+		if n := a.quarantined(); n > 0 && !w.mix.Quarantine {
+			err = errors.Join(err, fmt.Errorf("%d events are in the quarantine of %s without need", n, a.name))
 		} else if n > 0 && a.step.Status().Spool.QuarantineBytes == 0 {
 			err = errors.Join(err, fmt.Errorf("%s does not report the %d events in its quarantine", a.name, n))
 		}
