@@ -64,13 +64,14 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	}
 	a := &agent{
 		cfg: cfg, opts: opts, forwarder: forwarder, counts: counts, rest: newRest(), started: time.Now(),
-		types:  &learnedTypes{byName: map[store.TabName]string{}},
+		types:  &learnedTypes{max: cfg.Limits.Tabs, byName: map[store.TabName]string{}},
 		budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
 	}
 	a.committer = commit.NewAgent(forwarder, reg)
 	a.front = newFront(opts, auth, a.healthy)
 	o := ingestOptions(cfg.Limits, opts)
 	o.Agent, o.Metrics, o.Budget = true, counts, a.budget
+	o.Tabs = ingest.NewNewTabs(cfg.Limits.Tabs, a.types.tabs)
 	a.front.handle("/post", ingest.Write, ingest.New(reg, learning{a}, a.types, o))
 	a.front.events(ingest.NewEvents(reg, learning{a}, a.types, nil, o))
 	a.front.handle("/status", ingest.Read, getOnly(a.status))

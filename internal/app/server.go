@@ -106,6 +106,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 func (s *server) routes(reg *state.Registry) {
 	o := ingestOptions(s.cfg.Limits, s.opts)
 	o.Metrics, o.Budget = s.counts, s.budget
+	o.Tabs = ingest.NewNewTabs(s.cfg.Limits.Tabs, s.view.TabCount)
 	post := ingest.New(reg, timed{s}, s.view, o)
 	s.front.handle("/post", ingest.Write, post)
 	s.front.handle("/post_zip", ingest.Write, post)

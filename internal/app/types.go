@@ -9,14 +9,20 @@ import (
 
 // learnedTypes remembers the Type under which an agent first took each tab, so
 // that later events of another Type fold as it or are refused before they are
-// acknowledged, as a server would do. It is bounded: an agent that has seen
-// more tabs than that lets the servers decide about the rest.
+// acknowledged, as a server would do. It is bounded: an agent takes no more tabs
+// than that.
 type learnedTypes struct {
+	max    int
 	mu     sync.RWMutex
 	byName map[store.TabName]string
 }
 
-const maxLearnedTypes = 100_000
+// tabs is how many there are.
+func (l *learnedTypes) tabs() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.byName)
+}
 
 // TypeOf implements ingest.TypeTable.
 func (l *learnedTypes) TypeOf(namespace, tab string) (string, bool) {
@@ -41,7 +47,7 @@ func (l *learnedTypes) learn(acc *fold.Accumulator) {
 	defer l.mu.Unlock()
 	for _, t := range fresh {
 		name := store.TabName{Namespace: t.Namespace, Name: t.Name}
-		if _, known := l.byName[name]; !known && len(l.byName) < maxLearnedTypes {
+		if _, known := l.byName[name]; !known && len(l.byName) < l.max {
 			l.byName[name] = t.Type
 		}
 	}

@@ -85,11 +85,11 @@ func (e *Events) serveBatch(w http.ResponseWriter, r *http.Request) error {
 	u := e.folders.get()
 	defer e.folders.put(u)
 	defer u.reset()
+	defer u.end()
 	if err := u.check(body); err != nil {
 		return err
 	}
 	u.begin(acc.Accumulator, unix(e.o.Now()))
-	defer u.end()
 	held := lease.held
 	room := func() bool { return lease.hold(held + int64(acc.Size()+u.size())) }
 	if err := u.fold(room); err != nil {

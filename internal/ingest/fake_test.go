@@ -103,7 +103,7 @@ func at(seconds int64) func() time.Time {
 	return func() time.Time { return time.Unix(seconds, 0) }
 }
 
-func newTestHandler(s *sink, tt types, o Options) *Handler {
+func newTestHandler(s *sink, tt TypeTable, o Options) *Handler {
 	o.Now = at(clock)
 	return New(builtin.Registry(), s, tt, o)
 }

@@ -46,6 +46,7 @@ func (f *folder) Column(second int64, values []float64) {
 	if f.slot.IsZero() {
 		f.slot = f.acc.Slot(f.tab, f.client)
 		if _, known := f.typeOf(f.tab.Name); !known {
+			f.admit(f.tab.Name)
 			f.remember(f.tab.Name, f.tab.Type)
 		}
 	}
@@ -62,6 +63,9 @@ func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (receiv
 	defer func() { f.slot = fold.Slot{} }()
 	for {
 		b, err := f.dec.Next()
+		if f.over != nil {
+			return received{}, f.over
+		}
 		if err == io.EOF {
 			f.copied = uint64(f.dec.Copied())
 			return f.received(), nil
@@ -73,6 +77,9 @@ func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (receiv
 			f.tally.add(b.Tab, b.Bad[i].Reason, 1)
 		}
 		f.bundle(b.Type, &b.Bundle)
+		if f.over != nil {
+			return received{}, f.over
+		}
 		f.peak = max(f.peak, body.bundle(acc.Size()))
 	}
 }

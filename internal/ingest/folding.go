@@ -25,6 +25,9 @@ type folding struct {
 	tolerance float64
 	alphabet  *[256]bool
 	seen      map[string]string // tab -> Type, since begin
+	tabs      *NewTabs
+	fresh     int64    // tabs asked for
+	over      *refusal // there are too many tabs
 
 	acc     *fold.Accumulator
 	now     float64
@@ -38,7 +41,7 @@ type folding struct {
 }
 
 func newFolding(types TypeTable, o *Options) folding {
-	f := folding{types: types, tolerance: o.FutureTolerance.Seconds(), alphabet: &looseName, seen: make(map[string]string)}
+	f := folding{types: types, tolerance: o.FutureTolerance.Seconds(), alphabet: &looseName, seen: make(map[string]string), tabs: o.Tabs}
 	if o.StrictNames {
 		f.alphabet = &strictName
 	}
@@ -56,6 +59,8 @@ func (f *folding) begin(acc *fold.Accumulator, now float64) {
 
 func (f *folding) end() {
 	f.acc, f.current = nil, nil
+	f.tabs.give(f.fresh)
+	f.fresh, f.over = 0, nil
 	if len(f.seen) > maxSeen/4 {
 		f.seen = make(map[string]string)
 	}
@@ -96,7 +101,19 @@ func (f *folding) bundle(typ string, b *state.Bundle) {
 	taken := count(b.Events) - f.failed
 	f.events += taken
 	if !known && taken > 0 {
+		f.admit(b.Tab)
 		f.remember(b.Tab, typ)
+	}
+}
+
+// admit asks for a tab that is not known. If there are too many, over says so.
+func (f *folding) admit(tab string) {
+	switch {
+	case f.over != nil:
+	case f.tabs.take():
+		f.fresh++
+	default:
+		f.over = f.tabs.over(tab)
 	}
 }
 

@@ -42,6 +42,7 @@ const (
 	reasonName      = "name"
 	reasonLine      = "line"
 	reasonSeries    = "series"
+	reasonTabs      = "tabs"
 	reasonForget    = "forget"
 	reasonFraming   = "framing"
 	reasonUpgrade   = "upgrade"
@@ -59,7 +60,7 @@ const (
 )
 
 var requestReasons = []string{
-	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonSeries, reasonForget, reasonFraming, reasonUpgrade, reasonIdle, reasonCapacity,
+	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonSeries, reasonTabs, reasonForget, reasonFraming, reasonUpgrade, reasonIdle, reasonCapacity,
 	reasonSlow, reasonAborted, reasonCommit, reasonMethod, reasonRoute, reasonOtherHome, reasonToken, reasonScope, reasonSite,
 }
 

@@ -20,14 +20,16 @@ const refusedState = "state"
 // goes the way of v1's events.
 type unbundler struct {
 	folding
-	dec    *wire.BatchDecoder
-	slots  []slot         // by number of series
-	round  uint32         // of those slots that are good for the accumulator
-	ahead  []wire.Columns // bundles that are folded together
-	warm   uint64         // see touch
-	column [512]float64
-	single state.Bundle // scratch
-	text   []byte       // scratch: payloads
+	dec     *wire.BatchDecoder
+	slots   []slot         // by number of series
+	round   uint32         // of those slots that are good for the accumulator
+	ahead   []wire.Columns // bundles that are folded together
+	warm    uint64         // see touch
+	column  [512]float64
+	single  state.Bundle // scratch
+	text    []byte       // scratch: payloads
+	pending int64        // tabs asked for
+	asked   *NewTabs     // before anything is folded, what folding must not ask again
 }
 
 // together is how many bundles are read before the first of them is folded:
@@ -42,12 +44,15 @@ type slot struct {
 }
 
 func newUnbundler(types TypeTable, o *Options) *unbundler {
-	return &unbundler{
+	u := &unbundler{
 		folding: newFolding(types, o),
 		dec:     wire.NewBatchDecoder(o.Limits.Text.Name),
 		ahead:   make([]wire.Columns, together),
 		round:   1,
+		asked:   o.Tabs,
 	}
+	u.folding.tabs = nil
+	return u
 }
 
 // begin folds what follows into acc, which is empty.
@@ -58,6 +63,8 @@ func (u *unbundler) begin(acc *fold.Accumulator, now float64) {
 
 // end lets go of the accumulator.
 func (u *unbundler) end() {
+	u.asked.give(u.pending)
+	u.pending = 0
 	u.folding.end()
 	clear(u.ahead) // of what was read
 	if u.round == math.MaxUint32 {
@@ -94,12 +101,31 @@ func (u *unbundler) check(m []byte) error {
 		return unbatched(err)
 	}
 	if forgot {
-		clear(u.slots)
+		u.slots = u.slots[:0]
 	}
-	for n := len(u.dec.Series()); len(u.slots) < n; {
+	return u.declare()
+}
+
+// declare makes room for new series, and asks for their tabs.
+func (u *unbundler) declare() error {
+	var over error
+	series := u.dec.Series()
+	for n := len(u.slots); n < len(series); n++ {
 		u.slots = append(u.slots, slot{})
+		tab := series[n].Tab
+		if u.asked == nil || over != nil || n > 0 && series[n-1].Tab == tab {
+			continue
+		}
+		if _, known := u.typeOf(tab); known {
+			continue
+		}
+		if !u.asked.take() {
+			over = u.asked.over(tab)
+			continue
+		}
+		u.pending++
 	}
-	return nil
+	return over
 }
 
 // unbatched is the answer to a Batch that is malformed or over a limit.
