@@ -236,16 +236,18 @@ func (d *inflated) charge() error {
 	return nil
 }
 
-// all reads the whole body into memory, which the lease holds.
+// all reads the whole body into memory, which the lease holds. It takes at most
+// twice the limit, however large the body is.
 func (d *inflated) all() ([]byte, error) {
 	b := make([]byte, 0, 2*len(d.src.first))
 	for {
 		if len(b) == cap(b) {
-			d.folded = int64(2 * cap(b)) // while it moves, the old half and the new whole
+			size := max(min(int64(2*cap(b)), d.limits.Decompressed+1), int64(cap(b)+chargeEvery))
+			d.folded = int64(cap(b)) + size // while it moves
 			if err := d.charge(); err != nil {
 				return nil, err
 			}
-			b = append(make([]byte, 0, max(2*cap(b), chargeEvery)), b...)
+			b = append(make([]byte, 0, size), b...)
 		}
 		n, err := d.Read(b[len(b):cap(b)])
 		b, d.mark = b[:len(b)+n], d.out
