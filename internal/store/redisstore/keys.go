@@ -80,16 +80,6 @@ func tabText(t store.Tab) string {
 	return nameText(nameOf(t)) + string(appendEscaped(nil, t.Type))
 }
 
-func parseTab(text string) (t store.Tab, ok bool) {
-	rest := text
-	for _, s := range []*string{&t.Namespace, &t.Name, &t.Type} {
-		if *s, rest, ok = cutEscaped(rest); !ok {
-			return t, false
-		}
-	}
-	return t, rest == ""
-}
-
 func nameOf(t store.Tab) store.TabName { return store.TabName{Namespace: t.Namespace, Name: t.Name} }
 
 // clientField is a client of one Type within d and c.
