@@ -12,3 +12,6 @@ func (o Options) TinyBuffers() Options {
 	o.memTable = 16 << 10
 	return o
 }
+
+// SecureManifests is secureManifests.
+var SecureManifests = secureManifests

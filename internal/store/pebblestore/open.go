@@ -26,7 +26,12 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("open the store in %s: it cannot be locked, is another process using it? %w", o.Dir, err)
 	}
 	s := &Store{opts: o, lock: lock, g: &guard{FS: o.FS, dir: o.Dir}}
-	if err := s.open(); err != nil {
+	if err = secureManifests(o.FS, o.Dir); err != nil {
+		err = describe(o.Dir, err)
+	} else {
+		err = s.open()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", o.Dir, errors.Join(err, lock.Close()))
 	}
 	return s, nil
@@ -118,10 +123,9 @@ func (s *Store) load() error {
 }
 
 // load reads where a vbucket's log begins and ends. What Pebble has recovered
-// it has written to synced tables, and these to a new manifest before it removed
-// anything: so all of it counts as synced, also what a process that was killed
-// had left in the machine's memory. There is always a log to recover, as Pebble
-// begins the next one before it writes to the manifest what became of the last.
+// from its log it has written to synced tables, and the manifest was made durable
+// before it was read: so all of it counts as synced, also what a process that was
+// killed had left in the machine's memory.
 func (b *vbucket) load(r pebble.Reader) error {
 	l, err := readLedger(r, b.id)
 	if err == nil {
