@@ -10,7 +10,8 @@
 //	won.Add(1)
 //	price.Record(1.31)
 //
-// Events go to the agent on the same host, or to a server, once a second.
+// Events go to the agent on the same host, or to a server, as often as that has
+// time for them: every 50 ms to every second, see Config.FlushEvery.
 //
 // # Promises
 //

@@ -42,6 +42,7 @@ type agent struct {
 	reply   []byte        // to a body of v2
 	gate    chan struct{} // if not nil, requests wait for it
 	arrived chan struct{} // if not nil, told of every request
+	takes   time.Duration // for an answer
 }
 
 func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -58,6 +59,9 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		}
+	}
+	if a.takes > 0 {
+		<-time.After(a.takes)
 	}
 	if a.old && r.URL.Path != "/post" {
 		http.NotFound(w, r)
@@ -169,6 +173,9 @@ func (a *agent) got() string {
 
 // newClient returns a client of a, over HTTP.
 func newClient(t testing.TB, a *agent, cfg taba.Config) *taba.Client {
+	if cfg.FlushEvery == 0 {
+		cfg.FlushEvery = time.Hour // when the test says so
+	}
 	t.Helper()
 	s := httptest.NewServer(a)
 	t.Cleanup(s.Close)

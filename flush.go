@@ -21,6 +21,8 @@ type flusher struct {
 	due   bool      // send without waiting for FlushEvery
 	since time.Time // when something was found to be pending, zero if nothing is
 	quiet time.Time // when nothing was, zero if something is
+	began time.Time // when the last request was sent
+	ended time.Time // when it was answered
 
 	tries   int       // of body that failed
 	retryAt time.Time // of body
@@ -115,7 +117,7 @@ func (f *flusher) step() {
 		if f.since.IsZero() {
 			f.since = now
 		}
-		if f.due || f.gaveUp != nil || now.Sub(f.since) >= f.c.cfg.FlushEvery {
+		if f.due || f.gaveUp != nil || f.ripe(now) {
 			f.next(now)
 		}
 	case f.gaveUp != nil:
@@ -127,10 +129,29 @@ func (f *flusher) step() {
 	}
 }
 
+// Where nobody says how often to flush, the agent does: a client may take it so
+// much of its time, and events wait so long at most.
+const (
+	restPerRequest = 19 // requests take a twentieth of the time
+	mostRest       = time.Second
+)
+
+// ripe reports whether what is pending has waited for long enough.
+func (f *flusher) ripe(now time.Time) bool {
+	if every := f.c.cfg.FlushEvery; every > 0 {
+		return now.Sub(f.since) >= every
+	}
+	return now.Sub(f.ended) >= min(restPerRequest*f.ended.Sub(f.began), mostRest)
+}
+
 // start sets the clock going.
 func (f *flusher) start(now time.Time) {
 	if f.tick == nil {
-		f.tick = time.NewTicker(min(max(f.c.cfg.FlushEvery/8, minTick), maxTick))
+		grain := maxTick
+		if every := f.c.cfg.FlushEvery; every > 0 {
+			grain = min(max(every/8, minTick), maxTick)
+		}
+		f.tick = time.NewTicker(grain)
 	}
 	if f.gaveUp == nil {
 		f.c.clock.Store(now.UnixMilli())
@@ -190,14 +211,14 @@ func (f *flusher) next(now time.Time) {
 }
 
 func (f *flusher) send() {
-	f.busy = true
+	f.busy, f.began = true, time.Now()
 	f.c.inFlight.Store(int64(cap(f.body.bytes)))
 	go func(b *body) { f.sent <- f.c.post(f.ctx, b) }(f.body)
 }
 
 // settle takes the outcome of the request in flight.
 func (f *flusher) settle(o outcome) {
-	f.busy = false
+	f.busy, f.ended = false, time.Now()
 	k, b := &f.c.counters, f.body
 	switch {
 	case o.err == nil:

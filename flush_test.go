@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func pass(d time.Duration) {
 func TestFlushesOnceASecondAndRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &agent{}
-		c := offline(a, taba.Config{})
+		c := offline(a, taba.Config{FlushEvery: time.Second})
 		defer c.Close(context.Background())
 		pass(time.Hour) // nothing to send, nothing sent
 		n := c.Counter("n")
@@ -37,6 +38,34 @@ func TestFlushesOnceASecondAndRests(t *testing.T) {
 		pass(time.Hour)
 		wantEqual(t, "requests while idle", a.requests(), 1)
 	})
+}
+
+// TestFlushesAsOftenAsTheAgentLikes: where nobody says how often, what is
+// recorded is sent within moments to an agent that answers at once, and ever
+// more rarely the longer it takes, once a second at least.
+func TestFlushesAsOftenAsTheAgentLikes(t *testing.T) {
+	for _, f := range []struct{ takes, least, most time.Duration }{
+		{0, 45 * time.Millisecond, 100 * time.Millisecond},
+		{10 * time.Millisecond, 200 * time.Millisecond, 260 * time.Millisecond},
+		{3 * time.Second, 4 * time.Second, 4100 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &agent{takes: f.takes}
+			c := offline(a, taba.Config{})
+			n := c.Counter("n")
+			const long = time.Minute
+			for began := time.Now(); time.Since(began) < long; pass(time.Millisecond) {
+				n.Add(1)
+			}
+			if got := long / time.Duration(a.requests()); got < f.least || got > f.most {
+				t.Errorf("an agent that takes %v has a request every %v, want %v to %v", f.takes, got, f.least, f.most)
+			}
+			if err := c.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+			wantEqual(t, "dropped", len(c.Stats().Dropped), 0)
+		})
+	}
 }
 
 func TestTimesFollowTheClock(t *testing.T) {
@@ -56,7 +85,7 @@ func timesFollowTheClock(t *testing.T, a *agent) {
 	if err := c.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	got := a.times["n"]
+	got := slices.Sorted(slices.Values(a.times["n"])) // who records moves between processors
 	wantEqual(t, "events", len(got), len(want))
 	const tick = 50
 	for i := range want {
