@@ -103,7 +103,8 @@ func TestAgentsAndServersTakeBoth(t *testing.T) {
 		for _, old := range []bool{true, false} {
 			client := fmt.Sprintf("%s-%t", name, old)
 			var paths []string
-			c := taba.New(taba.Config{URL: to, Client: client, HTTPClient: &http.Client{
+			// All of it in one body, so that it arrives at the server at once.
+			c := taba.New(taba.Config{URL: to, Client: client, FlushEvery: time.Hour, HTTPClient: &http.Client{
 				Transport: transport(func(r *http.Request) (*http.Response, error) {
 					if old && r.URL.Path != "/post" {
 						return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Request: r}, nil
