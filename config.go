@@ -22,7 +22,7 @@ type Config struct {
 	// Token is sent as a bearer token. Empty: none.
 	Token string
 	// FlushEvery is how long an event waits at most before it is sent. Zero:
-	// as soon as what was sent before is answered and 19 times as long as that
+	// as soon as what was sent before is answered and four times as long as that
 	// took has passed: every 50 ms if the agent is at leisure, every second if it
 	// has much to do.
 	FlushEvery time.Duration

@@ -132,7 +132,7 @@ func (f *flusher) step() {
 // Where nobody says how often to flush, the agent does: a client may take it so
 // much of its time, and events wait so long at most.
 const (
-	restPerRequest = 19 // requests take a twentieth of the time
+	restPerRequest = 4 // requests take a fifth of the time
 	mostRest       = time.Second
 )
 

@@ -46,7 +46,7 @@ func TestFlushesOnceASecondAndRests(t *testing.T) {
 func TestFlushesAsOftenAsTheAgentLikes(t *testing.T) {
 	for _, f := range []struct{ takes, least, most time.Duration }{
 		{0, 45 * time.Millisecond, 100 * time.Millisecond},
-		{10 * time.Millisecond, 200 * time.Millisecond, 260 * time.Millisecond},
+		{30 * time.Millisecond, 150 * time.Millisecond, 210 * time.Millisecond},
 		{3 * time.Second, 4 * time.Second, 4100 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
