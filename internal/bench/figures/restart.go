@@ -89,7 +89,11 @@ func (r *restarts) atRest(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until there is nothing left to compact.
+// mostRecords is how large a server lets its log become, in the size of its
+// records.
+const mostRecords = 4
+
+// settle waits until there is nothing left that has to be compacted.
 func (r *restarts) settle(ctx context.Context) error {
 	still, last := 0, -1.0
 	for end := time.Now().Add(5 * time.Minute); still < 10; {
@@ -100,7 +104,7 @@ func (r *restarts) settle(ctx context.Context) error {
 			return err
 		}
 		log, records := r.server.Metric(ctx, "taba_log_bytes"), r.server.Metric(ctx, "taba_record_bytes")
-		if still++; log != last || log > max(records, 1<<20) {
+		if still++; log != last || log > mostRecords*max(records, 1<<20) {
 			still = 0
 		}
 		last = log
