@@ -58,7 +58,7 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 		return nil, err
 	}
 	reg := builtin.Registry()
-	forwarder, err := openForwarder(cfg, opts, fold.New(reg))
+	forwarder, err := openForwarder(cfg, opts, fold.NewMerger(reg))
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +80,12 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	return a, nil
 }
 
-func openForwarder(cfg AgentConfig, opts Options, acc *fold.Accumulator) (*forward.Forwarder, error) {
+func openForwarder(cfg AgentConfig, opts Options, merger *fold.Merger) (*forward.Forwarder, error) {
 	so := spool.Options{QuotaBytes: int64(cfg.SpoolQuota), Sync: syncPolicies[cfg.Sync], Logger: opts.Logger}
 	f, err := forward.Open(opts.FS, cfg.Spool, so, forward.Options{
 		Servers:   cfg.Servers,
 		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token}),
-		Fold:      acc,
+		Fold:      merger,
 		Config:    forward.Config{Retain: cfg.RetainFor, RetainBytes: int64(cfg.RetainBytes)},
 		Logger:    opts.Logger,
 	})

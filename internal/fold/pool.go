@@ -45,14 +45,21 @@ func (a *Accumulator) kind(typ string) *kind {
 	if k := a.kinds[typ]; k != nil {
 		return k
 	}
-	h, ok := a.reg.Lookup(typ)
+	k := newKind(a.reg, typ)
+	if k != nil {
+		a.kinds[k.handler.Type()] = k
+	}
+	return k
+}
+
+// newKind returns a kind without spares, nil if the Type is not registered.
+func newKind(reg *state.Registry, typ string) *kind {
+	h, ok := reg.Lookup(typ)
 	if !ok {
 		return nil
 	}
 	_, columnar := h.New().(state.Columnar)
-	k := &kind{handler: h, columnar: columnar}
-	a.kinds[h.Type()] = k
-	return k
+	return &kind{handler: h, columnar: columnar}
 }
 
 // get returns a zero State.

@@ -17,7 +17,7 @@ import (
 )
 
 // Folder merges the bodies of records into the bodies of a Batch;
-// *fold.Accumulator is one.
+// *fold.Merger is one.
 type Folder interface {
 	AddBody(body []byte, onBad func(tab store.Tab, client string, events uint64, state []byte, err error)) error
 	Size() int

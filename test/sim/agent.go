@@ -55,7 +55,7 @@ func (a *agent) start(on *machine) {
 	w.bug.onDisk(a.disk, true)
 	var err error
 	a.step, err = forward.OpenStepper(a.disk, "spool", spool.Options{SegmentBytes: 3000, QuotaBytes: w.mix.Quota}, forward.Options{
-		Servers: []string{"server 0", "server 1"}, Fold: fold.New(registry), BatchBytes: 2000,
+		Servers: []string{"server 0", "server 1"}, Fold: fold.NewMerger(registry), BatchBytes: 2000,
 		BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second,
 		Config: forward.Config{Retain: w.retain, RetainBytes: w.mix.RetainBytes},
 	}, func() time.Duration { return w.now })
