@@ -48,10 +48,14 @@ type compaction struct {
 	batch  *pebble.Batch
 	ledger ledger
 	known  map[store.Position]bool // whether the log has an entry
+	graves bool                    // there may be tombstones
 }
 
 func (c *compaction) run(updates []store.Update, trim store.Position) (done store.Compacted, err error) {
 	if c.ledger, err = readLedger(c.batch, c.vb); err != nil {
+		return done, err
+	}
+	if c.graves, err = c.anyGrave(); err != nil {
 		return done, err
 	}
 	before := c.ledger
@@ -103,8 +107,22 @@ func (c *compaction) stored(t store.Tab) (rec *record, err error) {
 	return rec, err
 }
 
+// anyGrave reports whether there are tombstones. There rarely are, and to look
+// for that of every tab costs as much as to read its record.
+func (c *compaction) anyGrave() (bool, error) {
+	prefix := vbKey(nil, kindGrave, c.vb)
+	it, err := c.batch.NewIterWithContext(c.ctx, &pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return false, err
+	}
+	return it.First(), errors.Join(it.Error(), it.Close())
+}
+
 // grave reads the offset of a tab's tombstone, 0 if there is none.
 func (c *compaction) grave(t store.Tab) (offset uint64, err error) {
+	if !c.graves {
+		return 0, nil
+	}
 	_, err = get(c.batch, tabKey(nil, kindGrave, c.vb, t), func(v []byte) error {
 		d := decoder{rest: v}
 		offset = d.uvarint()

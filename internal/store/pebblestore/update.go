@@ -147,5 +147,6 @@ func (c *compaction) remove(u *store.Update, old *record) error {
 	if u.New.Offset <= c.ledger.trim.Offset {
 		return nil
 	}
+	c.graves = true
 	return c.batch.Set(tabKey(nil, kindGrave, c.vb, u.Tab), binary.AppendUvarint(nil, u.New.Offset), nil)
 }
