@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tabaproject/taba/internal/child"
 	"github.com/tabaproject/taba/internal/cli"
 )
 
@@ -36,7 +35,7 @@ func Attach(url, token string) *Process {
 // Start runs `binary args… --listen ADDR`, its log in dir, and waits until it
 // is ready.
 func Start(ctx context.Context, binary, dir string, args ...string) (*Process, error) {
-	addr, err := freeAddr()
+	addr, err := child.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -59,38 +58,14 @@ func Launch(binary, dir, addr string, args ...string) (*Process, error) {
 		return nil, err
 	}
 	cmd := exec.Command(binary, append(args, "--listen", addr)...)
-	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = log, log, environment(), attributes()
+	child.Prepare(cmd)
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		_ = log.Close()
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
 	url := "http://" + addr
 	return &Process{URL: url, Addr: addr, ask: newClient(url, ""), cmd: cmd, log: log}, nil
-}
-
-// environment is the parent's without settings: a private process must not
-// take the addresses and directories of the real one.
-func environment() []string {
-	var env []string
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "TABA_") {
-			env = append(env, v)
-		}
-	}
-	return env
-}
-
-// freeAddr returns an address of loopback that nobody listens on, below those
-// that systems give to connections.
-func freeAddr() (addr string, err error) {
-	for range 100 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))); err == nil {
-			defer l.Close()
-			return l.Addr().String(), nil
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // Ready waits until the process is ready.

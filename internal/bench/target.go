@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"github.com/tabaproject/taba/internal/child"
 )
 
 // Options say what is measured and where.
@@ -116,7 +118,7 @@ func (t *target) listenStatsd(o Options) ([]string, error) {
 		t.statsd = filepath.Join(t.dir, "statsd.sock")
 		return append(names, "--statsd-unix", "unixstream://"+t.statsd), nil
 	}
-	addr, err := freeAddr()
+	addr, err := child.FreeAddress()
 	t.statsd = addr
 	return append(names, "--statsd-"+o.Transport, addr), err
 }

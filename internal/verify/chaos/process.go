@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tabaproject/taba/internal/child"
 )
 
 // startup is how long a process may take to become ready.
@@ -33,7 +33,7 @@ type process struct {
 }
 
 func newProcess(name, binary, dir string, args ...string) (*process, error) {
-	addr, err := freeAddress()
+	addr, err := child.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -47,23 +47,10 @@ func newProcess(name, binary, dir string, args ...string) (*process, error) {
 	}, nil
 }
 
-// freeAddress returns an address of loopback that nobody listens on. Its port is
-// below those that systems give to connections: one of these could take it while
-// the process is down.
-func freeAddress() (addr string, err error) {
-	for range 100 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))); err == nil {
-			defer l.Close()
-			return l.Addr().String(), nil
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
-}
-
 // start starts the process and waits until it is ready.
 func (p *process) start(ctx context.Context) error {
-	p.cmd = &exec.Cmd{Path: p.binary, Args: p.args, Stdout: p.log, Stderr: p.log, Env: environment(), SysProcAttr: attributes()}
+	p.cmd = &exec.Cmd{Path: p.binary, Args: p.args, Stdout: p.log, Stderr: p.log}
+	child.Prepare(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
@@ -73,18 +60,6 @@ func (p *process) start(ctx context.Context) error {
 		p.err = cmd.Wait()
 	}(p.cmd, p.ended)
 	return p.ready(ctx)
-}
-
-// environment is the parent's without settings: a private cluster must not
-// take the addresses and directories of the real one.
-func environment() []string {
-	var env []string
-	for _, v := range os.Environ() {
-		if len(v) < 5 || v[:5] != "TABA_" {
-			env = append(env, v)
-		}
-	}
-	return env
 }
 
 func (p *process) ready(ctx context.Context) error {

@@ -1,9 +1,9 @@
-package bench
+package child
 
 import "syscall"
 
-// attributes keep Ctrl-C from a process under measurement, and have it end
-// when its parent dies.
+// attributes keep the terminal's Ctrl-C from a child and end it with its
+// parent.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -1,8 +1,8 @@
 //go:build unix && !linux
 
-package chaos
+package child
 
 import "syscall"
 
-// attributes puts a child out of reach of the terminal's Ctrl-C.
+// attributes keep the terminal's Ctrl-C from a child.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
