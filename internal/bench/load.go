@@ -139,8 +139,10 @@ func newPacer(every time.Duration, i, n int) *pacer {
 }
 
 // wait waits for the next unit and returns when it was due, so that the delay
-// of one is not hidden by its sender's having waited for the one before. It
-// reports false if ctx has ended.
+// of one is not hidden by its sender's having waited for the one before. Of a
+// sender that nothing has held up it is when it woke: Go's timers are late, half
+// a millisecond where nothing else is to do, and that is no delay of whoever is
+// measured. It reports false if ctx has ended.
 func (p *pacer) wait(ctx context.Context) (due time.Time, ok bool) {
 	if p.every == 0 {
 		return time.Now(), ctx.Err() == nil
@@ -148,7 +150,8 @@ func (p *pacer) wait(ctx context.Context) (due time.Time, ok bool) {
 	due = p.next
 	p.next = due.Add(p.every)
 	if d := time.Until(due); d > 0 {
-		return due, pause(ctx, d) == nil
+		ok = pause(ctx, d) == nil
+		return time.Now(), ok
 	}
 	return due, ctx.Err() == nil
 }
