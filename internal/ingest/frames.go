@@ -28,15 +28,15 @@ var errFraming = errors.New("the length of a frame is not one: framing is lost")
 // something in it, if the system tells when a connection is readable.
 type frames struct {
 	conn       io.Reader
-	raw        *rawReader // nil: conn has to be read in the ordinary way
-	idle       func()     // called before a wait, if the connection tells; may be nil
-	first      []byte     // what was read before the stream began
-	buf        []byte     // nil: none is owned
-	begin, end int        // what is not consumed
-	want       int        // size of buffer that pays
-	skip       uint64     // of a frame that is too large
-	read       int        // bytes since the caller looked last
-	copied     int        // from buffer to buffer, likewise
+	raw        *rawReader   // nil: conn has to be read in the ordinary way
+	idle       func() error // called before a wait, if the connection tells, which an error ends; may be nil
+	first      []byte       // what was read before the stream began
+	buf        []byte       // nil: none is owned
+	begin, end int          // what is not consumed
+	want       int          // size of buffer that pays
+	skip       uint64       // of a frame that is too large
+	read       int          // bytes since the caller looked last
+	copied     int          // from buffer to buffer, likewise
 }
 
 func newFrames(conn net.Conn, buffered []byte) *frames {
@@ -48,12 +48,13 @@ func newFrames(conn net.Conn, buffered []byte) *frames {
 // tellsIdle reports whether idle is called before every wait.
 func (f *frames) tellsIdle() bool { return f.raw != nil && len(f.first) == 0 }
 
-// wait is called before a wait.
-func (f *frames) wait() {
+// wait is called before a wait. An error says that nothing is to be waited for.
+func (f *frames) wait() error {
 	f.disown()
-	if f.idle != nil {
-		f.idle()
+	if f.idle == nil {
+		return nil
 	}
+	return f.idle()
 }
 
 // errTooLarge says that a frame is being skipped.

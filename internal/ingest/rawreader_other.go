@@ -8,6 +8,6 @@ import "net"
 // buffer.
 type rawReader struct{}
 
-func newRawReader(net.Conn, func() []byte, func()) *rawReader { return nil }
+func newRawReader(net.Conn, func() []byte, func() error) *rawReader { return nil }
 
 func (*rawReader) read() (int, error) { panic("never made here") }

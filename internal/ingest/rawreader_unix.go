@@ -13,14 +13,14 @@ import (
 type rawReader struct {
 	conn syscall.RawConn
 	take func() []byte         // what to read into
-	wait func()                // called before a wait, after which take is called again
+	wait func() error          // called before a wait, after which take is called again, unless it fails
 	try  func(fd uintptr) bool // the method value attempt, made once
 	n    int
 	err  error
 }
 
 // newRawReader returns nil if conn is not one that can be read so.
-func newRawReader(conn net.Conn, take func() []byte, wait func()) *rawReader {
+func newRawReader(conn net.Conn, take func() []byte, wait func() error) *rawReader {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -53,8 +53,8 @@ func (r *rawReader) attempt(fd uintptr) bool {
 		switch r.err {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
-			r.wait()
-			return false
+			r.err = r.wait()
+			return r.err != nil
 		default:
 			r.n = max(r.n, 0)
 			return true

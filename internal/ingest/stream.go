@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,22 +24,30 @@ const (
 // reader takes it back and adds to it as long as the committer is busy. So
 // there is one commit in flight, what accrues meanwhile is the next, and the
 // committer is woken only when there is work and it has none.
+//
+// That pays where much arrives while a commit lasts. Where little does, the
+// reader commits itself before it waits, if the committer is at rest: nobody has
+// to be woken for it, and what arrives meanwhile is read at once.
 type stream struct {
 	e       *Events
 	conn    net.Conn
 	offered chan *load
+	unacked atomic.Int32  // loads that were offered and are not the reader's again, nor acknowledged
+	replier replier       // of the committer while it has a load, else of the reader
 	spare   chan *load    // for use again
 	ended   chan struct{} // closed when the committer has returned
 	refusal *refusal      // why the stream ends; set before offered is closed
 	share   share
 
 	// Of the reader.
-	frames  *frames
-	folder  *unbundler
-	count   uint64 // frames read
-	suspect bool   // a frame was refused: names are not to be trusted
-	open    *load  // what is being folded into; nil if nothing is
-	lent    bool   // it was offered since
+	patience func() // moves the deadline of a read
+	frames   *frames
+	folder   *unbundler
+	count    uint64 // frames read
+	suspect  bool   // a frame was refused: names are not to be trusted
+	early    int64  // bytes read while nothing was open
+	open     *load  // what is being folded into; nil if nothing is
+	lent     bool   // it was offered since
 }
 
 // serveStream upgrades the connection and serves it until it ends. An error
@@ -91,6 +100,7 @@ func (s *stream) serve(conn net.Conn, first []byte) {
 	e.o.Metrics.Streams.Inc()
 	s.conn, s.frames, s.folder = conn, newFrames(conn, first), e.folders.get()
 	s.offered, s.spare, s.ended = make(chan *load, 1), make(chan *load, 2), make(chan struct{})
+	s.replier = newReplier(conn, e.o.Timeouts.WriteTimeout)
 	go s.commit()
 	s.read()
 	s.offer()

@@ -3,35 +3,39 @@ package ingest
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"time"
 
 	"github.com/tabaproject/taba/internal/wire"
 )
 
-// commit commits what the reader offers and acknowledges it, until there is no
-// more. Replies leave in one segment each: one Write, and Go's connections do
-// not wait for more.
+// commit completes what the reader offers, until there is no more.
 func (s *stream) commit() {
 	defer close(s.ended)
-	r := replier{s: s}
 	for l := range s.offered {
-		s.share.take()
-		err := s.settle(l)
-		if err != nil {
-			why := asRefusal(notStored(err))
-			s.e.o.Metrics.refusedRequest(why.reason)
-			r.end(why)
+		if !s.complete(l) {
 			return
 		}
-		sent := r.acknowledge(l)
-		s.recycle(l)
-		if !sent {
-			return
-		}
+		s.unacked.Add(-1)
 	}
 	if s.refusal != nil {
-		r.end(s.refusal)
+		s.replier.end(s.refusal)
 	}
+}
+
+// complete commits a load and acknowledges it. It reports false if the stream
+// has ended by that.
+func (s *stream) complete(l *load) bool {
+	s.share.take()
+	if err := s.settle(l); err != nil {
+		why := asRefusal(notStored(err))
+		s.e.o.Metrics.refusedRequest(why.reason)
+		s.replier.end(why)
+		return false
+	}
+	sent := s.replier.acknowledge(l)
+	s.recycle(l)
+	return sent
 }
 
 // settle makes a load durable. The client's going away does not hinder it:
@@ -60,32 +64,38 @@ func (s *stream) recycle(l *load) {
 	}
 }
 
-// replier writes replies.
+// replier writes replies. They leave in one segment each: one Write, and Go's
+// connections do not wait for more.
 type replier struct {
-	s     *stream
+	conn  net.Conn
+	write deadline
 	upTo  uint64
 	reply wire.StreamReply
 	buf   []byte
 	body  []byte
 }
 
+func newReplier(conn net.Conn, timeout time.Duration) replier {
+	return replier{conn: conn, write: deadline{timeout: timeout, set: conn.SetWriteDeadline}}
+}
+
 // acknowledge tells what became of the frames of a load.
 func (r *replier) acknowledge(l *load) bool {
 	r.upTo = l.upTo
 	r.reply = wire.StreamReply{Acknowledged: l.upTo, Events: l.got.events, Refused: l.tabs, Frames: l.refused}
-	return r.write()
+	return r.send()
 }
 
 // end says why the stream ends.
 func (r *replier) end(why *refusal) {
 	r.reply = wire.StreamReply{Acknowledged: r.upTo, Status: uint32(why.status), Error: why.text}
-	r.write()
+	r.send()
 }
 
-func (r *replier) write() bool {
+func (r *replier) send() bool {
 	r.body = wire.AppendStreamReply(r.body[:0], &r.reply)
 	r.buf = append(binary.AppendUvarint(r.buf[:0], uint64(len(r.body))), r.body...)
-	_ = r.s.conn.SetWriteDeadline(time.Now().Add(r.s.e.o.Timeouts.WriteTimeout))
-	_, err := r.s.conn.Write(r.buf)
+	r.write.extend()
+	_, err := r.conn.Write(r.buf)
 	return err == nil
 }

@@ -51,8 +51,8 @@ func (l *load) refuse(frame uint64, why *refusal) {
 func (s *stream) read() {
 	wake := s.watch()
 	defer close(wake)
-	patience := s.patience()
-	s.frames.idle = s.offer
+	s.patience = s.newPatience()
+	s.frames.idle = s.rest
 	for s.drain(); s.refusal == nil; s.drain() {
 		full := s.open != nil && len(s.open.refused) >= maxRefusedFrames
 		if full || !s.frames.tellsIdle() || s.open != nil && s.open.bytes >= s.share.most() {
@@ -65,7 +65,7 @@ func (s *stream) read() {
 			s.reclaim()
 			continue
 		}
-		patience()
+		s.patience()
 		err := s.frames.fill()
 		s.reclaim()
 		s.received()
@@ -85,6 +85,8 @@ func (s *stream) received() {
 	s.frames.read, s.frames.copied = 0, 0
 	if s.open != nil {
 		s.open.bytes += int64(n)
+	} else {
+		s.early += int64(n)
 	}
 }
 
@@ -104,9 +106,9 @@ func (s *stream) watch() chan struct{} {
 	return done
 }
 
-// patience returns what is called before each read: it moves the deadline, of
+// newPatience returns what is called before each read: it moves the deadline, of
 // a frame that has begun to arrive or of one that has not.
-func (s *stream) patience() func() {
+func (s *stream) newPatience() func() {
 	set := func(t time.Time) error {
 		err := s.conn.SetReadDeadline(t)
 		select {
@@ -134,8 +136,8 @@ func (s *stream) patience() func() {
 func (s *stream) broken(err error) {
 	midway := s.frames.midway()
 	switch {
-	case s.hasEnded():
-		return // and said why
+	case errors.Is(err, errEnded), s.hasEnded():
+		return // and the client was told why
 	case s.e.isStopped():
 		s.refusal = errStopping
 	case isTimeout(err) && midway:
@@ -179,6 +181,7 @@ func (s *stream) drain() {
 		}
 		if s.open == nil {
 			s.open = s.load()
+			s.open.bytes, s.early = s.early, 0
 		}
 		s.count++
 		s.open.upTo = s.count
@@ -219,12 +222,45 @@ func (s *stream) offer() {
 	if l == nil {
 		return
 	}
+	s.close(l)
+	s.open, s.lent = nil, true
+	s.unacked.Add(1)
+	s.offered <- l
+}
+
+// windowBytes is what a client can send without our reading, at the least: the
+// system takes it. As long as no more arrives while a commit lasts, nobody is
+// held up by a reader that commits.
+const windowBytes = 64 << 10
+
+// errEnded says that the stream has ended while the reader committed.
+var errEnded = errors.New("the stream has ended")
+
+// rest is called before the reader waits for more to arrive. What was folded it
+// commits itself, or offers it if the committer is busy, or if so much has come
+// that the next frames should be folded meanwhile.
+func (s *stream) rest() error {
+	l := s.open
+	if l == nil || l.bytes > windowBytes || s.unacked.Load() > 0 {
+		s.offer()
+		return nil
+	}
+	s.close(l)
+	s.open = nil
+	s.folder.end()
+	if !s.complete(l) {
+		return errEnded
+	}
+	s.patience() // the commit may have taken long
+	return nil
+}
+
+// close ends the folding into a load.
+func (s *stream) close(l *load) {
 	if l.begun {
 		l.got, l.tabs = s.folder.received(), s.folder.tally.wire()
 	}
 	s.share.accrue(l.Size())
-	s.open, s.lent = nil, true
-	s.offered <- l
 }
 
 // reclaim takes back what was offered and not taken.
@@ -235,6 +271,7 @@ func (s *stream) reclaim() {
 	s.lent = false
 	select {
 	case s.open = <-s.offered:
+		s.unacked.Add(-1)
 	default:
 		s.folder.end()
 	}

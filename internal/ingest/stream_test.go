@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -252,16 +253,85 @@ func TestStreamReadsByteByByte(t *testing.T) {
 }
 
 func TestStreamFailsWithItsCommit(t *testing.T) {
+	for _, events := range []int{1, 20_000} { // the reader commits, or the committer
+		l := newLedger()
+		l.err = errors.New("disk")
+		e, s := serveEvents(t, l, ingest.Options{})
+		c := dialEvents(t, s)
+		var enc wire.BatchEncoder
+		sendFrames(t, c, frame(&enc, "a", events))
+		var r wire.StreamReply
+		if err := c.Receive(&r); err != nil || r.Acknowledged != 0 || r.Status != http.StatusServiceUnavailable || !strings.Contains(r.Error, "disk") {
+			t.Errorf("%v, %+v, want 503 and why", err, r)
+		}
+		if err := c.Receive(&r); !errors.Is(err, io.EOF) {
+			t.Errorf("the stream goes on: %v, %+v", err, r)
+		}
+		if got := e.Metrics().RefusedRequests("commit"); got != 1 {
+			t.Errorf("counted %d times", got)
+		}
+	}
+}
+
+// Frames that arrive while the reader commits are read at once and committed
+// together, and the commit's time does not count as the client's.
+func TestStreamReadsWhatCameDuringACommit(t *testing.T) {
+	const idle = 200 * time.Millisecond
 	l := newLedger()
-	l.err = errors.New("disk")
-	_, s := serveEvents(t, l, ingest.Options{})
+	l.entered, l.gate = make(chan struct{}, 100), make(chan struct{})
+	_, s := serveEvents(t, l, ingest.Options{Timeouts: ingest.ServerOptions{IdleTimeout: idle}})
 	c := dialEvents(t, s)
 	var e wire.BatchEncoder
 	sendFrames(t, c, frame(&e, "a", 1))
-	var r wire.StreamReply
-	if err := c.Receive(&r); err != nil || r.Acknowledged != 0 || r.Status != http.StatusServiceUnavailable || !strings.Contains(r.Error, "disk") {
-		t.Errorf("%v, %+v, want 503 and why", err, r)
+	<-l.entered
+	for i := range 20 {
+		sendFrames(t, c, frame(&e, fmt.Sprint("b", i%3), 2))
 	}
+	<-time.After(2 * idle) // a slow disk
+	close(l.gate)
+	if sum := receiveUpTo(t, c, 21); sum.Events != 41 {
+		t.Errorf("%d events were acknowledged, want 41", sum.Events)
+	}
+	if l.commits != 2 {
+		t.Errorf("%d commits, want one and one of all that came meanwhile", l.commits)
+	}
+}
+
+// A load that is larger than what a client can have on the way is committed
+// beside the reader, which folds on.
+func TestStreamFoldsWhileALargeLoadCommits(t *testing.T) {
+	l := newLedger()
+	l.entered, l.gate = make(chan struct{}), make(chan struct{})
+	e, s := serveEvents(t, l, ingest.Options{})
+	c := dialEvents(t, s)
+	var enc wire.BatchEncoder
+	large := frame(&enc, "a", 20_000)
+	if len(large) < 128<<10 {
+		t.Fatalf("the frame has %d bytes", len(large))
+	}
+	sendFrames(t, c, large)
+	<-l.entered
+	sendFrames(t, c, frame(&enc, "a", 1))
+	for end := time.Now().Add(10 * time.Second); int(e.Metrics().Bytes.Get()) <= len(large)+3; { // 3: of its length
+		if time.Now().After(end) {
+			t.Fatal("the next frame was not read during the commit")
+		}
+		runtime.Gosched()
+	}
+	go func() {
+		for range l.entered {
+		}
+	}()
+	close(l.gate)
+	if sum := receiveUpTo(t, c, 2); sum.Events != 20_001 {
+		t.Errorf("%d events were acknowledged, want 20,001", sum.Events)
+	}
+	_ = c.CloseSend()
+	var r wire.StreamReply
+	if err := c.Receive(&r); err != io.EOF {
+		t.Errorf("after the last reply: %+v, %v", r, err)
+	}
+	close(l.entered)
 }
 
 func TestStreamIsDrainedWhenStopped(t *testing.T) {
