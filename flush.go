@@ -13,6 +13,7 @@ import (
 type flusher struct {
 	c    *Client
 	tick *time.Ticker // nil while idle
+	ripe *time.Timer  // between ticks, when what is pending has waited for long enough
 	sent chan outcome // of the request in flight
 
 	encoder
@@ -58,6 +59,8 @@ const (
 
 func newFlusher(c *Client) *flusher {
 	f := &flusher{c: c, sent: make(chan outcome, 1), closing: c.closing, last: ^uint64(0), endClose: func() {}}
+	f.ripe = time.NewTimer(maxTick)
+	f.ripe.Stop()
 	f.encoder = newEncoder(min(max(c.cfg.BufferBytes/8, 8<<10), 2<<20))
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
@@ -68,6 +71,7 @@ func (f *flusher) run() {
 		f.await()
 		f.step()
 	}
+	f.ripe.Stop()
 	f.tell()
 	f.cancel()
 	f.endClose()
@@ -85,6 +89,7 @@ func (f *flusher) await() {
 	}
 	select {
 	case <-tick:
+	case <-f.ripe.C:
 	case <-f.c.wake:
 	case <-f.c.half:
 		f.due = true
@@ -117,7 +122,9 @@ func (f *flusher) step() {
 		if f.since.IsZero() {
 			f.since = now
 		}
-		if f.due || f.gaveUp != nil || f.ripe(now) {
+		if left := f.wait(now); left > 0 && !f.due && f.gaveUp == nil {
+			f.ripe.Reset(left)
+		} else {
 			f.next(now)
 		}
 	case f.gaveUp != nil:
@@ -136,12 +143,14 @@ const (
 	mostRest       = time.Second
 )
 
-// ripe reports whether what is pending has waited for long enough.
-func (f *flusher) ripe(now time.Time) bool {
+// wait is how long what is pending has to wait before it is sent. No two requests
+// begin within a tick.
+func (f *flusher) wait(now time.Time) time.Duration {
 	if every := f.c.cfg.FlushEvery; every > 0 {
-		return now.Sub(f.since) >= every
+		return every - now.Sub(f.since)
 	}
-	return now.Sub(f.ended) >= min(restPerRequest*f.ended.Sub(f.began), mostRest)
+	rest := min(restPerRequest*f.ended.Sub(f.began), mostRest)
+	return max(rest-now.Sub(f.ended), maxTick-now.Sub(f.began))
 }
 
 // start sets the clock going.

@@ -45,9 +45,10 @@ func TestFlushesOnceASecondAndRests(t *testing.T) {
 // more rarely the longer it takes, once a second at least.
 func TestFlushesAsOftenAsTheAgentLikes(t *testing.T) {
 	for _, f := range []struct{ takes, least, most time.Duration }{
-		{0, 45 * time.Millisecond, 100 * time.Millisecond},
-		{30 * time.Millisecond, 150 * time.Millisecond, 210 * time.Millisecond},
-		{3 * time.Second, 4 * time.Second, 4100 * time.Millisecond},
+		{0, 49 * time.Millisecond, 55 * time.Millisecond},
+		{12 * time.Millisecond, 60 * time.Millisecond, 65 * time.Millisecond}, // between two ticks of the clock
+		{30 * time.Millisecond, 150 * time.Millisecond, 155 * time.Millisecond},
+		{3 * time.Second, 4 * time.Second, 4010 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := &agent{takes: f.takes}
