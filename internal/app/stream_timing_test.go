@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -81,11 +82,37 @@ func BenchmarkStream(b *testing.B) {
 	}
 }
 
-func benchmarkStream(b *testing.B, l *load) {
+// BenchmarkAcknowledgement measures how soon a frame of ten events is
+// acknowledged when nothing else is to do, whoever sends it included.
+func BenchmarkAcknowledgement(b *testing.B) {
+	s, c, done := streamTo(b)
+	defer done()
+	var e wire.BatchEncoder
+	var r wire.StreamReply
+	b.ReportAllocs()
+	commits := s.committer.Commits()
+	for b.Loop() {
+		now := time.Now().Unix()
+		e.Begin(now)
+		e.Values(e.Series("bench.tab", "CounterGroup", "client"), now, []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+		last, err := c.Send(e.Bytes())
+		for err == nil && r.Acknowledged < last {
+			err = c.Receive(&r)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(s.committer.Commits()-commits)/float64(b.N), "commits/op")
+}
+
+// streamTo starts a server on a real disk, and a stream to it.
+func streamTo(b *testing.B) (s *server, c *stream.Conn, done func()) {
 	cfg := DefaultServerConfig()
 	cfg.Data, cfg.Listen = b.TempDir(), "127.0.0.1:0"
 	ready := make(chan string, 1)
-	s, err := newServer(cfg, Options{Ready: func(addr string) { ready <- addr }}.withDefaults())
+	o := Options{Ready: func(addr string) { ready <- addr }, Logger: slog.New(slog.DiscardHandler)}
+	s, err := newServer(cfg, o.withDefaults())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -96,13 +123,22 @@ func benchmarkStream(b *testing.B, l *load) {
 			b.Error(err)
 		}
 	})
-	defer running.Wait()
-	defer stop()
-	c, err := stream.Dial(ctx, "http://"+<-ready, stream.Options{})
+	c, err = stream.Dial(ctx, "http://"+<-ready, stream.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.Close()
+	return s, c, func() {
+		_ = c.Close()
+		stop()
+		running.Wait()
+	}
+}
+
+func benchmarkStream(b *testing.B, l *load) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	s, c, done := streamTo(b)
+	defer done()
 
 	const window = 64 << 20 // bytes not acknowledged
 	acked := make(chan uint64, 1<<16)
@@ -123,29 +159,30 @@ func benchmarkStream(b *testing.B, l *load) {
 	}
 	var sent uint64
 	frames := uint64(len(l.declare))
-	done, second := uint64(0), int64(0)
+	known, second := uint64(0), int64(0)
 	most := uint64(window / len(l.frames[0]))
 	const perOp = 1_000_000 // events
 	for i := 0; sent < uint64(b.N)*perOp; i++ {
-		for frames-done > most {
-			done = <-acked
+		for frames-known > most {
+			known = <-acked
 		}
 		if i%16 == 0 {
 			second = time.Now().Unix()
 		}
 		f := l.frames[i%len(l.frames)]
 		stamp(f, second)
+		var err error
 		if frames, err = c.Send(f); err != nil {
 			b.Fatal(err)
 		}
 		sent += l.events[i%len(l.frames)]
 	}
-	for done < frames {
+	for known < frames {
 		n, more := <-acked
 		if !more {
-			b.Fatalf("%d of %d frames were acknowledged", done, frames)
+			b.Fatalf("%d of %d frames were acknowledged", known, frames)
 		}
-		done = n
+		known = n
 	}
 	b.StopTimer()
 	spent := cpuTime() - start
