@@ -35,6 +35,7 @@ type frames struct {
 	begin, end int          // what is not consumed
 	want       int          // size of buffer that pays
 	skip       uint64       // of a frame that is too large
+	short      bool         // the last read has filled less than it could
 	read       int          // bytes since the caller looked last
 	copied     int          // from buffer to buffer, likewise
 }
@@ -94,6 +95,10 @@ func (f *frames) skipped() bool {
 	return f.skip == 0
 }
 
+// drained reports whether all that had arrived at the last read was read and
+// consumed.
+func (f *frames) drained() bool { return f.raw != nil && f.short && !f.midway() }
+
 // midway reports whether a frame has begun to arrive.
 func (f *frames) midway() bool { return f.skip > 0 || f.end > f.begin }
 
@@ -108,14 +113,16 @@ func (f *frames) fill() error {
 		n := copy(f.buf[f.end:], f.first)
 		f.copied += n
 		f.end += n
-		f.first = f.first[n:]
+		f.first, f.short = f.first[n:], false
 		return nil
 	}
 	n, err := f.receive()
 	f.end += n
 	f.read += n
-	switch space := len(f.buf); {
-	case f.end == space:
+	space := len(f.buf)
+	f.short = f.end < space
+	switch {
+	case !f.short:
 		f.want = min(2*f.want, bestFrameBuffer)
 	case f.end < space/4:
 		f.want = max(f.want/2, minFrameBuffer)

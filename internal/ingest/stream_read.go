@@ -66,7 +66,7 @@ func (s *stream) read() {
 			continue
 		}
 		s.patience()
-		err := s.frames.fill()
+		err := s.fill()
 		s.reclaim()
 		s.received()
 		if err != nil {
@@ -75,6 +75,18 @@ func (s *stream) read() {
 		}
 	}
 	s.reclaim()
+}
+
+// fill reads once. What little there is it commits before: the last read has
+// shown that no more had arrived, so there is no need to ask again, and what comes
+// meanwhile is there afterwards.
+func (s *stream) fill() error {
+	if s.frames.drained() && s.little() {
+		if err := s.commitHere(); err != nil {
+			return err
+		}
+	}
+	return s.frames.fill()
 }
 
 // received counts the bytes that were read.
@@ -237,17 +249,28 @@ const windowBytes = 64 << 10
 var errEnded = errors.New("the stream has ended")
 
 // rest is called before the reader waits for more to arrive. What was folded it
-// commits itself, or offers it if the committer is busy, or if so much has come
-// that the next frames should be folded meanwhile.
+// commits itself, if that is little, or offers it.
 func (s *stream) rest() error {
-	l := s.open
-	if l == nil || l.bytes > windowBytes || s.unacked.Load() > 0 {
-		s.offer()
-		return nil
+	if s.little() {
+		return s.commitHere()
 	}
+	s.offer()
+	return nil
+}
+
+// little reports whether there is something that the reader should commit: the
+// committer is at rest, and no more has come than may come meanwhile.
+func (s *stream) little() bool {
+	return s.open != nil && s.open.bytes <= windowBytes && s.unacked.Load() == 0
+}
+
+// commitHere commits what is open and acknowledges it.
+func (s *stream) commitHere() error {
+	l := s.open
 	s.close(l)
 	s.open = nil
 	s.folder.end()
+	s.frames.disown()
 	if !s.complete(l) {
 		return errEnded
 	}
