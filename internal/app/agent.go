@@ -18,7 +18,6 @@ import (
 	"github.com/tabaproject/taba/internal/ingest"
 	"github.com/tabaproject/taba/internal/spool"
 	"github.com/tabaproject/taba/internal/statsd"
-	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state/builtin"
 )
 
@@ -39,9 +38,10 @@ type agent struct {
 	opts      Options
 	forwarder *forward.Forwarder
 	committer *commit.Agent
-	types     *learnedTypes
+	types     *learned
 	counts    *ingest.Metrics
 	budget    *ingest.Budget
+	quota     *ingest.Quota
 	front     *front
 	statsd    *statsd.Door // nil if it is not listened for
 	rest      *rest
@@ -64,14 +64,14 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	}
 	a := &agent{
 		cfg: cfg, opts: opts, forwarder: forwarder, counts: counts, rest: newRest(), started: time.Now(),
-		types:  &learnedTypes{max: cfg.Limits.Tabs, byName: map[store.TabName]string{}},
-		budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
+		types: newLearned(), budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
 	}
 	a.committer = commit.NewAgent(forwarder, reg)
 	a.front = newFront(opts, auth, a.healthy)
 	o := ingestOptions(cfg.Limits, opts)
 	o.Agent, o.Metrics, o.Budget = true, counts, a.budget
-	o.Tabs = ingest.NewNewTabs(cfg.Limits.Tabs, a.types.tabs)
+	a.quota = quota(cfg.Limits, a.types)
+	o.Quota = a.quota
 	a.front.handle("/post", ingest.Write, ingest.New(reg, learning{a}, a.types, o))
 	a.front.events(ingest.NewEvents(reg, learning{a}, a.types, nil, o))
 	a.front.handle("/status", ingest.Read, getOnly(a.status))
@@ -153,6 +153,7 @@ func (a *agent) status(w http.ResponseWriter, _ *http.Request) {
 	line("Server", "%s", st.Server)
 	line("Source", "%s", orNone(st.Source))
 	line("Events posted", "%d", a.counts.Events.Get())
+	line("Names", "%d tabs, %d states; over a limit last: %s", a.types.TabCount(), a.types.StateCount(), orNone(a.quota.Last()))
 	line("Backlog", "%d events in %d records, %d bytes, oldest %s", st.BacklogEvents, st.Backlog, st.BacklogBytes, st.Oldest.Round(time.Millisecond))
 	line("In flight", "%d batches, %d bytes", st.InFlight, st.InFlightBytes)
 	line("Retained", "%d batches, %d bytes", st.Retained, st.RetainedBytes)
@@ -177,6 +178,8 @@ func (a *agent) writeMetrics(w io.Writer) {
 	gauge := func(name string, v float64) { metrics.WriteGaugeFloat64(w, name, v) }
 	gauge("taba_budget_used_bytes", float64(a.budget.Used()))
 	gauge("taba_budget_max_bytes", float64(a.budget.Max()))
+	gauge("taba_tabs", float64(a.types.TabCount()))
+	gauge("taba_states", float64(a.types.StateCount()))
 	gauge("taba_agent_backlog_records", float64(st.Backlog))
 	gauge("taba_agent_backlog_bytes", float64(st.BacklogBytes))
 	gauge("taba_agent_backlog_events", float64(st.BacklogEvents))

@@ -67,7 +67,9 @@ type Limits struct {
 	DecompressedBytes Bytes         `key:"decompressed_bytes" min:"1" default:"256MiB" help:"largest request body once decompressed; beyond it 413"`
 	Ratio             int           `key:"ratio" min:"1" default:"200" help:"largest ratio of decompressed to sent bytes, past the first 16 MiB; beyond it 413"`
 	NameBytes         int           `key:"name_bytes" min:"1" default:"512" help:"longest name of a tab, client or Type; beyond it 413"`
-	Tabs              int           `key:"tabs" min:"1" default:"1000000" help:"tabs that clients may make here; a request with a new one beyond it 429"`
+	Tabs              int           `key:"tabs" min:"0" default:"1000000" help:"tabs that there may be; a request with a new one beyond it 429; 0: no limit"`
+	States            int           `key:"states" min:"0" default:"10000000" help:"clients of tabs that there may be, all together; a request with a new one beyond it 429; 0: no limit"`
+	NewTabs           int           `key:"new_tabs" min:"0" default:"2000" help:"new tabs a second, once a hundred seconds' worth, or as many as there are, came at once; beyond it 429; 0: no limit"`
 	InFlightBytes     Bytes         `key:"in_flight_bytes" min:"1" default:"256MiB" help:"body bytes of all requests being read; beyond it 503"`
 	FutureTolerance   time.Duration `key:"future_tolerance" min:"0s" default:"60s" help:"events further ahead than this are moved to now"`
 	HeaderTimeout     time.Duration `key:"header_timeout" min:"1ms" default:"10s" help:"longest time to receive a request's header"`

@@ -45,6 +45,7 @@ type server struct {
 	committer *commit.Server
 	counts    *ingest.Metrics
 	budget    *ingest.Budget
+	quota     *ingest.Quota
 	query     *query.Handler
 	front     *front
 	statsd    *statsd.Door // nil if it is not listened for
@@ -86,6 +87,7 @@ func openStore(cfg ServerConfig, opts Options) (store.Store, error) {
 func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	log := s.opts.Logger
 	s.view = view.New(s.store, reg, view.Options{Budget: int64(s.cfg.ViewBudget), Log: log})
+	s.quota = quota(s.cfg.Limits, s.view)
 	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Log: log})
 	s.committer = commit.NewServer(commit.ServerOptions{
 		Store: s.store, Registry: reg, Now: s.opts.Now,
@@ -96,7 +98,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	})
 	s.query = query.New(query.Options{
 		View: s.view, Compactor: s.compactor, Now: s.opts.Now, Latency: s.lag,
-		Name: serverName(s.cfg), Roles: []string{"fe", "be", "ctrl"}, Log: log,
+		Name: serverName(s.cfg), Roles: []string{"fe", "be", "ctrl"}, Notice: s.quota.Last, Log: log,
 	})
 	s.front = newFront(s.opts, auth, s.healthy)
 	s.routes(reg)
@@ -106,7 +108,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 func (s *server) routes(reg *state.Registry) {
 	o := ingestOptions(s.cfg.Limits, s.opts)
 	o.Metrics, o.Budget = s.counts, s.budget
-	o.Tabs = ingest.NewNewTabs(s.cfg.Limits.Tabs, s.view.TabCount)
+	o.Quota = s.quota
 	post := ingest.New(reg, timed{s}, s.view, o)
 	s.front.handle("/post", ingest.Write, post)
 	s.front.handle("/post_zip", ingest.Write, post)
@@ -122,6 +124,11 @@ func (s *server) routes(reg *state.Registry) {
 
 // scopes are what the routes of package query ask for, as tokens grant it.
 var scopes = map[query.Scope]ingest.Scope{query.Open: 0, query.Read: ingest.Read, query.Admin: ingest.Admin}
+
+// quota is what the limits say about names.
+func quota(l Limits, d ingest.Directory) *ingest.Quota {
+	return ingest.NewQuota(ingest.QuotaOptions{Tabs: l.Tabs, States: l.States, NewTabs: l.NewTabs, Directory: d})
+}
 
 func ingestOptions(l Limits, opts Options) ingest.Options {
 	return ingest.Options{
@@ -211,6 +218,8 @@ func (s *server) writeMetrics(w io.Writer) {
 	gauge := func(name string, v float64) { metrics.WriteGaugeFloat64(w, name, v) }
 	gauge("taba_budget_used_bytes", float64(s.budget.Used()))
 	gauge("taba_budget_max_bytes", float64(s.budget.Max()))
+	gauge("taba_tabs", float64(s.view.TabCount()))
+	gauge("taba_states", float64(s.view.StateCount()))
 	gauge("taba_commit_median_seconds", s.latency.Median())
 	gauge("taba_view_tabs", float64(v.HotTabs))
 	gauge("taba_view_bytes", float64(v.HotBytes))

@@ -57,6 +57,7 @@ func (s Statsd) listen(d *statsd.Door, o statsd.Options) error {
 func (s *server) listenStatsd(reg *state.Registry) (err error) {
 	o := s.cfg.Statsd.options(s.cfg.Limits, s.opts)
 	o.Registry, o.Committer, o.Types, o.Budget, o.Ready = reg, timed{s}, s.view, s.budget, s.healthy
+	o.Quota = s.quota.Claims()
 	if s.statsd, err = s.cfg.Statsd.open(o); s.statsd != nil {
 		s.front.metrics = append(s.front.metrics, s.statsd.WritePrometheus)
 	}
@@ -66,6 +67,7 @@ func (s *server) listenStatsd(reg *state.Registry) (err error) {
 func (a *agent) listenStatsd(reg *state.Registry) (err error) {
 	o := a.cfg.Statsd.options(a.cfg.Limits, a.opts)
 	o.Registry, o.Committer, o.Types, o.Budget, o.Ready = reg, learning{a}, a.types, a.budget, a.healthy
+	o.Quota = a.quota.Claims()
 	if a.statsd, err = a.cfg.Statsd.open(o); a.statsd != nil {
 		a.front.metrics = append(a.front.metrics, a.statsd.WritePrometheus)
 	}

@@ -78,7 +78,7 @@ func (b *Batches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e := asRefusal(err)
 		b.o.Metrics.refusedRequest(e.reason)
-		WriteError(w, r, e.status, e.text)
+		e.answer(w, r, e.text)
 		return
 	}
 	answer.write(w)

@@ -64,7 +64,7 @@ func (e *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := serve(w, r); err != nil {
 		refused := asRefusal(err)
 		e.o.Metrics.refusedRequest(refused.reason)
-		WriteError(w, r, refused.status, refused.text)
+		refused.answer(w, r, refused.text)
 	}
 }
 

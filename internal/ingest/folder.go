@@ -45,26 +45,29 @@ func (f *folder) Columnar(client, tab, typ string) (before int64, ok bool) {
 func (f *folder) Column(second int64, values []float64) {
 	if f.slot.IsZero() {
 		f.slot = f.acc.Slot(f.tab, f.client)
-		if _, known := f.typeOf(f.tab.Name); !known {
-			f.admit(f.tab.Name)
-			f.remember(f.tab.Name, f.tab.Type)
-		}
+		_, known := f.typeOf(f.tab.Name)
+		f.admit(f.tab, f.client, known)
 	}
 	f.acc.FoldColumn(f.slot, second, values)
 	f.events += uint64(len(values))
 }
 
 // run folds body, received at now, into acc.
-func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (received, error) {
+func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (got received, err error) {
 	f.begin(acc, now)
 	f.dec.Reset(body)
 	defer f.end()
 	defer f.dec.Reset(nil)
+	defer func() {
+		if err != nil {
+			f.claim.cancel(0)
+		}
+	}()
 	defer func() { f.slot = fold.Slot{} }()
 	for {
 		b, err := f.dec.Next()
 		if f.over != nil {
-			return received{}, f.over
+			return received{}, f.claim.q.refuse(f.over)
 		}
 		if err == io.EOF {
 			f.copied = uint64(f.dec.Copied())
@@ -78,7 +81,7 @@ func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (receiv
 		}
 		f.bundle(b.Type, &b.Bundle)
 		if f.over != nil {
-			return received{}, f.over
+			return received{}, f.claim.q.refuse(f.over)
 		}
 		f.peak = max(f.peak, body.bundle(acc.Size()))
 	}

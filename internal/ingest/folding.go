@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -25,9 +26,8 @@ type folding struct {
 	tolerance float64
 	alphabet  *[256]bool
 	seen      map[string]string // tab -> Type, since begin
-	tabs      *NewTabs
-	fresh     int64    // tabs asked for
-	over      *refusal // there are too many tabs
+	claim     claim             // to names that are new
+	over      *over             // one of them is too many
 
 	acc     *fold.Accumulator
 	now     float64
@@ -41,7 +41,7 @@ type folding struct {
 }
 
 func newFolding(types TypeTable, o *Options) folding {
-	f := folding{types: types, tolerance: o.FutureTolerance.Seconds(), alphabet: &looseName, seen: make(map[string]string), tabs: o.Tabs}
+	f := folding{types: types, tolerance: o.FutureTolerance.Seconds(), alphabet: &looseName, seen: make(map[string]string), claim: claim{q: o.Quota}}
 	if o.StrictNames {
 		f.alphabet = &strictName
 	}
@@ -59,8 +59,8 @@ func (f *folding) begin(acc *fold.Accumulator, now float64) {
 
 func (f *folding) end() {
 	f.acc, f.current = nil, nil
-	f.tabs.give(f.fresh)
-	f.fresh, f.over = 0, nil
+	f.claim.settle()
+	f.over = nil
 	if len(f.seen) > maxSeen/4 {
 		f.seen = make(map[string]string)
 	}
@@ -69,6 +69,7 @@ func (f *folding) end() {
 
 func (f *folding) received() received {
 	g := received{events: f.events, clamped: f.clamped, copied: f.copied}
+	g.claim.join(&f.claim)
 	if !f.tally.empty() {
 		g.refused = f.tally.total()
 		g.reasons = append([]reasonCount(nil), f.tally.reasons...)
@@ -100,20 +101,21 @@ func (f *folding) bundle(typ string, b *state.Bundle) {
 	}
 	taken := count(b.Events) - f.failed
 	f.events += taken
-	if !known && taken > 0 {
-		f.admit(b.Tab)
-		f.remember(b.Tab, typ)
+	if taken > 0 {
+		f.admit(store.Tab{Name: b.Tab, Type: typ}, b.Client, known)
 	}
 }
 
-// admit asks for a tab that is not known. If there are too many, over says so.
-func (f *folding) admit(tab string) {
+// admit asks for a State, and for its tab if that is not known. If there are too
+// many, over says so.
+func (f *folding) admit(tab store.Tab, client string, known bool) {
 	switch {
 	case f.over != nil:
-	case f.tabs.take():
-		f.fresh++
+	case known:
+		f.over = f.claim.state(tab, client)
 	default:
-		f.over = f.tabs.over(tab)
+		f.over = f.claim.tab(tab, client)
+		f.remember(tab.Name, tab.Type)
 	}
 }
 

@@ -78,7 +78,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e := asRefusal(err)
 		h.o.Metrics.refusedRequest(e.reason)
-		WriteError(w, r, e.status, h.words(e))
+		e.answer(w, r, h.words(e))
 		return
 	}
 	if refused != "" {
@@ -109,6 +109,7 @@ func (h *Handler) post(r *http.Request) (refused string, err error) {
 	recycle := sync.OnceFunc(func() { h.recycle(acc) }) // others may use it while this request waits
 	defer recycle()
 	got, err := h.receive(r, encoding, &lease, acc.Accumulator)
+	defer got.claim.settle()
 	if err != nil {
 		return "", err
 	}
@@ -189,6 +190,7 @@ type received struct {
 	copied  uint64 // bytes
 	reasons []reasonCount
 	header  string
+	claim   claim // to be settled after the commit
 }
 
 // count counts them, once they are durable: a request that fails is sent

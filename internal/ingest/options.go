@@ -26,8 +26,9 @@ type Options struct {
 	// Timeouts are those of streams: for the next bytes of a frame to arrive,
 	// for replies to be taken, and between frames. Zero fields: as of a Server.
 	Timeouts ServerOptions
-	// Tabs bounds how many tabs there may be. Nil: nothing does.
-	Tabs *NewTabs
+	// Quota bounds the names that there may be. Share one between the Handlers
+	// of a process. Nil: nothing does.
+	Quota *Quota
 	// Metrics counts what happens. Share one between the Handlers of a
 	// process. Nil: one of its own.
 	Metrics *Metrics

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // refusal is an error with what the client is told: an HTTP status and a
@@ -14,6 +16,7 @@ type refusal struct {
 	status int
 	reason string // metric label
 	text   string
+	retry  time.Duration // when to try again; 0: nothing is said
 }
 
 func (e *refusal) Error() string { return e.text }
@@ -43,6 +46,8 @@ const (
 	reasonLine      = "line"
 	reasonSeries    = "series"
 	reasonTabs      = "tabs"
+	reasonStates    = "states"
+	reasonNewTabs   = "new_tabs"
 	reasonForget    = "forget"
 	reasonFraming   = "framing"
 	reasonUpgrade   = "upgrade"
@@ -60,13 +65,21 @@ const (
 )
 
 var requestReasons = []string{
-	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonSeries, reasonTabs, reasonForget, reasonFraming, reasonUpgrade, reasonIdle, reasonCapacity,
+	reasonMalformed, reasonEmpty, reasonEncoding, reasonTooLarge, reasonRatio, reasonName, reasonLine, reasonSeries, reasonTabs, reasonStates, reasonNewTabs, reasonForget, reasonFraming, reasonUpgrade, reasonIdle, reasonCapacity,
 	reasonSlow, reasonAborted, reasonCommit, reasonMethod, reasonRoute, reasonOtherHome, reasonToken, reasonScope, reasonSite,
 }
 
 // errCapacity is the answer over the byte budget, in the original's words.
 var errCapacity = refuse(http.StatusServiceUnavailable, reasonCapacity,
 	"Service is temporarily at capacity. Retry later.")
+
+// answer tells the client, in these words.
+func (e *refusal) answer(w http.ResponseWriter, r *http.Request, text string) {
+	if e.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(e.retry)))
+	}
+	WriteError(w, r, e.status, text)
+}
 
 // WriteError answers with status and a sentence: as text, or as
 // {"error": "…"} if the request asks for application/json. A 503 carries

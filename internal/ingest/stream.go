@@ -116,6 +116,7 @@ func (s *stream) serve(conn net.Conn, first []byte) {
 // drop gives the memory of loads back.
 func (s *stream) drop() {
 	for l := range s.offered { // after a failed commit
+		l.claim.settle()
 		s.e.recycle(l.accumulator)
 	}
 	close(s.spare)

@@ -41,6 +41,7 @@ func (s *stream) complete(l *load) bool {
 // settle makes a load durable. The client's going away does not hinder it:
 // others may be in the same commit.
 func (s *stream) settle(l *load) error {
+	defer l.claim.settle()
 	if l.Empty() {
 		return nil
 	}

@@ -20,6 +20,7 @@ type load struct {
 	refused []wire.FrameRefusal
 	got     received
 	tabs    []wire.Refused
+	claim   claim
 }
 
 // maxRefusedFrames is how many frames are refused in one reply.
@@ -283,6 +284,7 @@ func (s *stream) close(l *load) {
 	if l.begun {
 		l.got, l.tabs = s.folder.received(), s.folder.tally.wire()
 	}
+	l.claim.join(&s.folder.asked)
 	s.share.accrue(l.Size())
 }
 

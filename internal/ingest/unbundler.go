@@ -20,16 +20,16 @@ const refusedState = "state"
 // goes the way of v1's events.
 type unbundler struct {
 	folding
-	dec     *wire.BatchDecoder
-	slots   []slot         // by number of series
-	round   uint32         // of those slots that are good for the accumulator
-	ahead   []wire.Columns // bundles that are folded together
-	warm    uint64         // see touch
-	column  [512]float64
-	single  state.Bundle // scratch
-	text    []byte       // scratch: payloads
-	pending int64        // tabs asked for
-	asked   *NewTabs     // before anything is folded, what folding must not ask again
+	dec    *wire.BatchDecoder
+	slots  []slot         // by number of series
+	round  uint32         // of those slots that are good for the accumulator
+	ahead  []wire.Columns // bundles that are folded together
+	warm   uint64         // see touch
+	column [512]float64
+	single state.Bundle        // scratch
+	text   []byte              // scratch: payloads
+	asked  claim               // of series; made before anything of them is folded
+	fresh  map[string]struct{} // tabs that it has taken
 }
 
 // together is how many bundles are read before the first of them is folded:
@@ -49,9 +49,10 @@ func newUnbundler(types TypeTable, o *Options) *unbundler {
 		dec:     wire.NewBatchDecoder(o.Limits.Text.Name),
 		ahead:   make([]wire.Columns, together),
 		round:   1,
-		asked:   o.Tabs,
+		asked:   claim{q: o.Quota},
+		fresh:   make(map[string]struct{}),
 	}
-	u.folding.tabs = nil
+	u.folding.claim = claim{} // what it meets was asked for
 	return u
 }
 
@@ -63,8 +64,8 @@ func (u *unbundler) begin(acc *fold.Accumulator, now float64) {
 
 // end lets go of the accumulator.
 func (u *unbundler) end() {
-	u.asked.give(u.pending)
-	u.pending = 0
+	u.asked.settle()
+	clear(u.fresh)
 	u.folding.end()
 	clear(u.ahead) // of what was read
 	if u.round == math.MaxUint32 {
@@ -106,26 +107,37 @@ func (u *unbundler) check(m []byte) error {
 	return u.declare()
 }
 
-// declare makes room for new series, and asks for their tabs.
+// declare makes room for new series, and asks for their States and tabs.
 func (u *unbundler) declare() error {
-	var over error
 	series := u.dec.Series()
-	for n := len(u.slots); n < len(series); n++ {
+	n, before := len(u.slots), u.asked.tabs
+	for len(u.slots) < len(series) {
 		u.slots = append(u.slots, slot{})
-		tab := series[n].Tab
-		if u.asked == nil || over != nil || n > 0 && series[n-1].Tab == tab {
-			continue
-		}
-		if _, known := u.typeOf(tab); known {
-			continue
-		}
-		if !u.asked.take() {
-			over = u.asked.over(tab)
-			continue
-		}
-		u.pending++
 	}
-	return over
+	if u.asked.q == nil {
+		return nil
+	}
+	for ; n < len(series); n++ {
+		if o := u.admit(&series[n]); o != nil {
+			u.asked.cancel(before)
+			clear(u.fresh)
+			return u.asked.q.refuse(o)
+		}
+	}
+	return nil
+}
+
+// admit asks for a series.
+func (u *unbundler) admit(s *wire.Series) *over {
+	tab := store.Tab{Name: s.Tab, Type: s.Type}
+	have, known := u.typeOf(s.Tab)
+	if known {
+		tab.Type = have
+	} else if _, known = u.fresh[s.Tab]; !known {
+		u.fresh[s.Tab] = struct{}{}
+		return u.asked.tab(tab, s.Client)
+	}
+	return u.asked.state(tab, s.Client)
 }
 
 // unbatched is the answer to a Batch that is malformed or over a limit.

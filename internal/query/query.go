@@ -36,6 +36,9 @@ type Options struct {
 	// Name and Roles are what /servers and /status say of this server.
 	Name  string
 	Roles []string
+	// Notice is what an operator should know, which /status tells after v1's
+	// figures: a sentence, or nothing. Nil: there is never anything.
+	Notice func() string
 	// MaxAnswer bounds answers that have to be held in memory, in bytes; 0
 	// means 256 MiB.
 	MaxAnswer int

@@ -20,6 +20,11 @@ func (h *Handler) status(o *out, _ *params) error {
 		o.text(fmt.Sprintf("Servers: 1\nMax Age: %.2f s\nTasks:   %d\n\n", 0.0, 0))
 		o.text(strings.Repeat(" ", len(h.o.Name)) + " | R. Ld |  Wgt |  Qs | Tsks |  Age\n")
 		o.text(fmt.Sprintf("%s | %+5d | %4d | %3d | %4d | %5.2f\n", h.o.Name, 0, int(weight), queues, 0, 0.0))
+		if h.o.Notice != nil {
+			if s := h.o.Notice(); s != "" {
+				o.text("\n" + s + "\n")
+			}
+		}
 		return nil
 	}
 	o.text(`{"total_tasks": 0.0, "max_age": 0, "servers": {`)

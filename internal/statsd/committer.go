@@ -59,6 +59,7 @@ func newCommitter(d *Door) *committer {
 
 // round commits everything that is gathered now.
 func (c *committer) round() {
+	defer c.d.o.Quota.Begin()() // before lanes are asked for what they have of it
 	for _, l := range c.d.lanes() {
 		batches := l.take()
 		var charged int64

@@ -25,8 +25,8 @@
 // committed is charged to the Budget of the process, and a commit is due when
 // it is much. When the Budget is full, or the store takes nothing, streams are
 // no longer read, so that their senders wait, and datagrams are dropped and
-// counted. A connection that sends nothing owns no buffer. Names are bounded:
-// those over the limit count in one tab, OverflowTab.
+// counted. A connection that sends nothing owns no buffer. Names are bounded,
+// for each Door and in the process: those over a limit count in one tab, OverflowTab.
 //
 // What is received over statsd is not acknowledged: a sender cannot know what
 // was lost on the way. What is lost here is counted, by reason.

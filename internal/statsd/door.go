@@ -35,7 +35,7 @@ type Door struct {
 func New(o Options) *Door {
 	o = o.withDefaults()
 	d := &Door{
-		o: o, names: newNames(o.Names, o.Types), counts: newCounts(),
+		o: o, names: newNames(o.Names, o.Types, o.Quota), counts: newCounts(),
 		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		conns: make(map[net.Conn]struct{}),
 	}

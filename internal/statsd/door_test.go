@@ -182,7 +182,7 @@ func TestNamesAreLimited(t *testing.T) {
 	if n := strings.Count(got, "\n") + 1; n != 11 {
 		t.Errorf("%d tabs, want 11", n)
 	}
-	if got := metric(t, d, "taba_statsd_overflow_values_total"); got != "1991" {
+	if got := metric(t, d, `taba_statsd_overflow_values_total{reason="names"}`); got != "1991" {
 		t.Errorf("%s values are over the limit, want 1991", got)
 	}
 }
@@ -190,17 +190,20 @@ func TestNamesAreLimited(t *testing.T) {
 // Names that are not used any more make place.
 func TestNamesRest(t *testing.T) {
 	s := newSink()
-	n := newNames(2, s)
-	key := func(tab string) seriesKey { return seriesKey{"c", tab, 1} }
-	a, b := n.get(key("a"), 0), n.get(key("b"), 0)
-	if n.get(key("c"), 10) != n.overflow {
+	n := newNames(2, s, noQuota{})
+	get := func(tab string, now int64) *series {
+		s, _ := n.get(seriesKey{"c", tab, 1}, now)
+		return s
+	}
+	a, b := get("a", 0), get("b", 0)
+	if get("c", 10) != n.overflow {
 		t.Fatal("a third name has place")
 	}
 	a.used.Store(nameRests)
-	if n.get(key("c"), nameRests+1) == n.overflow {
+	if get("c", nameRests+1) == n.overflow {
 		t.Error("a name that rests keeps its place")
 	}
-	if n.get(key("a"), nameRests+2) != a || n.get(key("b"), nameRests+2) == b {
+	if get("a", nameRests+2) != a || get("b", nameRests+2) == b {
 		t.Error("another name than the one that rests was forgotten")
 	}
 }

@@ -35,7 +35,7 @@ type lane struct {
 }
 
 // laneCounts are what a lane counted since begin.
-type laneCounts struct{ lines, bytes, datagrams, overflow int }
+type laneCounts struct{ lines, bytes, datagrams int }
 
 func newLane(d *Door) *lane {
 	l := &lane{door: d, b: new(batch)}
@@ -253,8 +253,8 @@ func (l *lane) miss(buf []byte, client uint32, i int) int {
 		l.refuse(buf, client, line, why)
 		return -1
 	}
-	s := l.door.names.get(seriesKey{l.owners[client], head.Tab, head.Kind}, int64(l.now))
-	if s == l.door.names.overflow || head.Time != 0 || !l.cache.holds(l.door.o.Names) {
+	s, over := l.door.names.get(seriesKey{l.owners[client], head.Tab, head.Kind}, int64(l.now))
+	if over != "" || head.Time != 0 || !l.cache.holds(l.door.o.Names) {
 		l.slow(buf, client, line)
 		return -1
 	}
@@ -304,11 +304,11 @@ func (l *lane) slow(buf []byte, client uint32, line *statsdtext.Line) {
 	l.counts.lines++
 	for i := range metrics {
 		m := &metrics[i]
-		s := l.door.names.get(seriesKey{l.owners[client], m.Tab, m.Kind}, int64(l.now))
-		if s == l.door.names.overflow {
-			l.counts.overflow++
+		s, over := l.door.names.get(seriesKey{l.owners[client], m.Tab, m.Kind}, int64(l.now))
+		if over != "" {
+			l.door.overflowed(l.owners[client], buf[line.Name:line.End], over)
 		}
-		l.metric(l.local(s), s == l.door.names.overflow, m)
+		l.metric(l.local(s), over != "", m)
 	}
 }
 

@@ -27,16 +27,16 @@ type counts struct {
 	lines     *metrics.Counter
 	bytes     *metrics.Counter
 	datagrams *metrics.Counter
-	overflow  *metrics.Counter
 	clamped   *metrics.Counter
 	dropped   *metrics.Counter // datagrams, for capacity
 	truncated *metrics.Counter // datagrams
 	lost      *metrics.Counter // events, by a commit that failed
 	open      atomic.Int64     // connections
 
-	refused map[statsdtext.Reason]*metrics.Counter // lines
-	mu      sync.Mutex
-	events  map[state.Reason]*metrics.Counter // refused by their Type
+	refused  map[statsdtext.Reason]*metrics.Counter // lines
+	mu       sync.Mutex
+	events   map[state.Reason]*metrics.Counter // refused by their Type
+	overflow map[string]*metrics.Counter       // values, by limit
 }
 
 func newCounts() *counts {
@@ -46,13 +46,13 @@ func newCounts() *counts {
 		lines:     s.NewCounter("taba_statsd_lines_total"),
 		bytes:     s.NewCounter("taba_statsd_bytes_total"),
 		datagrams: s.NewCounter("taba_statsd_datagrams_total"),
-		overflow:  s.NewCounter("taba_statsd_overflow_values_total"),
 		clamped:   s.NewCounter("taba_statsd_clamped_values_total"),
 		dropped:   s.NewCounter(fmt.Sprintf(`taba_statsd_dropped_datagrams_total{reason=%q}`, capacity)),
 		truncated: s.NewCounter(fmt.Sprintf(`taba_statsd_dropped_datagrams_total{reason=%q}`, truncated)),
 		lost:      s.NewCounter(`taba_statsd_lost_events_total{reason="commit"}`),
 		refused:   make(map[statsdtext.Reason]*metrics.Counter),
 		events:    make(map[state.Reason]*metrics.Counter),
+		overflow:  map[string]*metrics.Counter{overNames: s.NewCounter(overflowCounter(overNames))},
 	}
 	for _, why := range []statsdtext.Reason{
 		statsdtext.NoValue, statsdtext.NoType, statsdtext.BadName, statsdtext.LongName, statsdtext.BadType, statsdtext.BadValue,
@@ -68,9 +68,6 @@ func (c *counts) add(l *laneCounts) {
 	c.bytes.Add(l.bytes)
 	if l.datagrams > 0 {
 		c.datagrams.Add(l.datagrams)
-	}
-	if l.overflow > 0 {
-		c.overflow.Add(l.overflow)
 	}
 }
 
@@ -90,6 +87,22 @@ func (c *counts) event(why state.Reason, n uint64) {
 	counter.Add(int(n))
 }
 
+// over counts a value whose name was over a limit.
+func (c *counts) over(limit string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counter := c.overflow[limit]
+	if counter == nil {
+		counter = c.set.NewCounter(overflowCounter(limit))
+		c.overflow[limit] = counter
+	}
+	counter.Inc()
+}
+
+func overflowCounter(limit string) string {
+	return fmt.Sprintf(`taba_statsd_overflow_values_total{reason=%q}`, limit)
+}
+
 // WritePrometheus writes what the Door counts in Prometheus text format.
 func (d *Door) WritePrometheus(w io.Writer) {
 	d.counts.set.WritePrometheus(w)
@@ -107,7 +120,7 @@ func (d *Door) WritePrometheus(w io.Writer) {
 	metrics.WriteCounterUint64(w, `taba_statsd_dropped_datagrams_total{reason="kernel"}`, drops)
 }
 
-// A BadLine is a line that was refused.
+// A BadLine is a line that was refused, or counts elsewhere than it says.
 type BadLine struct {
 	At     time.Time
 	Client string // who owns what its sender sends
@@ -139,7 +152,7 @@ func (r *badRing) add(l BadLine) {
 	r.next = (r.next + 1) % badLines
 }
 
-// Bad returns the last lines that were refused, oldest first.
+// Bad returns the last bad lines, oldest first.
 func (d *Door) Bad() []BadLine {
 	d.bad.mu.Lock()
 	defer d.bad.mu.Unlock()
@@ -152,5 +165,16 @@ func (d *Door) refused(client string, line []byte, why statsdtext.Reason) {
 	if why == statsdtext.Event || why == statsdtext.ServiceCheck {
 		return // nothing is wrong with it
 	}
-	d.bad.add(BadLine{d.o.Now(), client, string(why), string(line[:min(len(line), badLineBytes)])})
+	d.keep(client, line, string(why))
+}
+
+// overflowed counts a value that goes to OverflowTab, and keeps its line: it tells
+// who sends too many names.
+func (d *Door) overflowed(client string, line []byte, limit string) {
+	d.counts.over(limit)
+	d.keep(client, line, "over the limit: "+limit)
+}
+
+func (d *Door) keep(client string, line []byte, why string) {
+	d.bad.add(BadLine{d.o.Now(), client, why, string(line[:min(len(line), badLineBytes)])})
 }

@@ -5,8 +5,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/wire/statsdtext"
 )
+
+// overNames is the limit on the names of a Door itself: Options.Names. Others are
+// its Quota's.
+const overNames = "names"
 
 // OverflowTab is where lines count whose names are over the limit: one event
 // of value 1 for each event they stand for, of the client overflowClient.
@@ -41,6 +46,7 @@ type seriesKey struct {
 type names struct {
 	limit    int
 	types    TypeTable
+	quota    Quota
 	overflow *series
 	changed  atomic.Uint64 // how often series were forgotten
 
@@ -64,47 +70,49 @@ const (
 	sweepEvery = int64(time.Minute / time.Second)
 )
 
-func newNames(limit int, types TypeTable) *names {
+func newNames(limit int, types TypeTable, quota Quota) *names {
 	return &names{
-		limit: limit, types: types,
+		limit: limit, types: types, quota: quota,
 		known: make(map[seriesKey]*series), byTab: make(map[string]tabType),
 		overflow: &series{seriesKey: seriesKey{overflowClient, OverflowTab, statsdtext.Counter}, typ: typeOf[statsdtext.Counter]},
 	}
 }
 
-// get returns the series of a key at a time in UTC seconds, or overflow.
-func (n *names) get(key seriesKey, now int64) *series {
+// get returns the series of a key at a time in UTC seconds, or overflow and the
+// limit that is reached.
+func (n *names) get(key seriesKey, now int64) (s *series, over string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s := n.known[key]; s != nil {
-		return s
+		return s, ""
 	}
 	if len(n.known) >= n.limit && !n.sweep(now) {
-		return n.overflow
+		return n.overflow, overNames
 	}
-	s := &series{seriesKey: key, typ: n.typeFor(key)}
-	s.used.Store(now)
-	n.known[key] = s
-	t := n.byTab[key.tab]
-	n.byTab[key.tab] = tabType{s.typ, t.n + 1}
-	return s
-}
-
-// typeFor returns the Type as which a new series folds: the one that the tab
-// has, or else that of the kind.
-func (n *names) typeFor(key seriesKey) string {
-	typ, known := n.types.TypeOf("", key.tab)
-	if !known {
-		t := n.byTab[key.tab]
-		typ, known = t.typ, t.n > 0
-	}
-	if !known {
-		return typeOf[key.kind]
+	typ, known := n.typeFor(key)
+	if over := n.quota.Admit(store.Tab{Name: key.tab, Type: typ}, key.client, !known); over != "" {
+		return n.overflow, over
 	}
 	if typ != typeOf[key.kind] {
 		n.conflicts++
 	}
-	return typ
+	s = &series{seriesKey: key, typ: typ}
+	s.used.Store(now)
+	n.known[key] = s
+	n.byTab[key.tab] = tabType{s.typ, n.byTab[key.tab].n + 1}
+	return s, ""
+}
+
+// typeFor returns the Type as which a new series folds: the one that the tab
+// has, if it is known, or else that of the kind.
+func (n *names) typeFor(key seriesKey) (typ string, known bool) {
+	if typ, known = n.types.TypeOf("", key.tab); known {
+		return typ, true
+	}
+	if t := n.byTab[key.tab]; t.n > 0 {
+		return t.typ, true
+	}
+	return typeOf[key.kind], false
 }
 
 // sweep forgets what rests and reports whether there is place now.

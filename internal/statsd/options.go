@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -19,6 +20,20 @@ type Committer interface {
 type TypeTable interface {
 	TypeOf(namespace, tab string) (typ string, ok bool)
 }
+
+// Quota bounds the names that there may be in a process, as ingest.Claims does.
+type Quota interface {
+	// Admit asks for a State of a tab; fresh says that the tab is not known. It
+	// returns the limit that is reached, "" if none is.
+	Admit(tab store.Tab, client string, fresh bool) (limit string)
+	// Begin begins to commit what was admitted so far, done ends it.
+	Begin() (done func())
+}
+
+type noQuota struct{}
+
+func (noQuota) Admit(store.Tab, string, bool) string { return "" }
+func (noQuota) Begin() func()                        { return func() {} }
 
 // Budget bounds the bytes that a process holds for what is in flight.
 type Budget interface {
@@ -35,6 +50,8 @@ type Options struct {
 	Budget    Budget
 	// Ready says why nothing can be committed now; nil: it never knows.
 	Ready func() error
+	// Quota bounds the names. Nil: only Names does.
+	Quota Quota
 
 	// Client owns all events. Empty: the sender does, by its address, or by
 	// Host if it is on this one.
@@ -75,6 +92,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
+	}
+	if o.Quota == nil {
+		o.Quota = noQuota{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

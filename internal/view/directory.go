@@ -14,6 +14,7 @@ type directory struct {
 	reg     *state.Registry
 	tabs    map[store.TabName]*tab
 	clients map[store.TabName]*client // by namespace and client
+	states  int                       // clients of kinds
 }
 
 // tab is one name with all its Types.
@@ -106,6 +107,7 @@ func (d *directory) addClient(k *kind, name []byte) {
 	if _, has := k.clients[c]; !has {
 		k.clients[c] = struct{}{}
 		c.kinds[k] = struct{}{}
+		d.states++
 	}
 }
 
@@ -119,6 +121,7 @@ func (d *directory) load(r *store.Record) {
 
 // remove forgets a kind, and the clients that have no other.
 func (d *directory) remove(k *kind) {
+	d.states -= len(k.clients)
 	for c := range k.clients {
 		delete(c.kinds, k)
 		if len(c.kinds) == 0 {

@@ -209,13 +209,6 @@ func (s *shard) prune(h *hot, e *store.Entry) {
 	s.v.hots.account(h)
 }
 
-// tabCount is how many tabs the directory has.
-func (s *shard) tabCount() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.dir.tabs)
-}
-
 // typeOf answers from the directory.
 func (s *shard) typeOf(n store.TabName) (string, bool) {
 	s.mu.RLock()

@@ -107,14 +107,6 @@ func (v *View) TypeOf(namespace, name string) (typ string, ok bool) {
 	return s.typeOf(n)
 }
 
-// TabCount is how many tabs there are, as far as the View has followed the logs.
-func (v *View) TabCount() (n int) {
-	for _, s := range v.shards {
-		n += s.tabCount()
-	}
-	return n
-}
-
 // CatchUp brings the View to the end of every log.
 func (v *View) CatchUp(ctx context.Context) error {
 	err := eachShard(ctx, v.shards, (*shard).catchUp)
