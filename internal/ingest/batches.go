@@ -187,7 +187,10 @@ func (b *Batches) batch(ctx context.Context, body []byte) (reply, error) {
 	if err := b.addressed(&q); err != nil {
 		return reply{}, err
 	}
-	if err := b.check(&q); err != nil {
+	claim := claim{q: b.o.Quota}
+	defer claim.settle()
+	over, err := b.check(&q, &claim)
+	if err != nil {
 		return reply{}, err
 	}
 	results, err := b.parts.Append(ctx, q.Parts)
@@ -198,6 +201,11 @@ func (b *Batches) batch(ctx context.Context, body []byte) (reply, error) {
 		return reply{}, unavailable("append the parts", fmt.Errorf("%d results for %d parts", len(results), len(q.Parts)))
 	}
 	b.o.Metrics.Parts.Add(len(results))
+	for i, r := range results {
+		if r.Verdict == store.Applied {
+			b.o.Metrics.overflowed(over[i])
+		}
+	}
 	return reply{statusOf(results), wire.AppendBatchReply(nil, &wire.BatchReply{Results: results})}, nil
 }
 
@@ -219,27 +227,28 @@ func (b *Batches) addressed(q *wire.Batch) error {
 	return nil
 }
 
-// check looks at every Partial before the store sees it, and clamps what lies
-// too far in the future: clamping does not commute with merging. A part's
-// Digest stays that of the bytes that were sealed.
-func (b *Batches) check(q *wire.Batch) error {
+// check looks at every Partial before the store sees it, clamps what lies too far
+// in the future, as clamping does not commute with merging, and moves what is over
+// a limit. A part's Digest stays that of the bytes that were sealed.
+func (b *Batches) check(q *wire.Batch, claim *claim) ([]overflow, error) {
 	limit := unix(b.o.Now().Add(b.o.FutureTolerance))
 	c := b.checkers.get()
 	defer b.checkers.put(c)
+	over := make([]overflow, len(q.Parts))
 	for i := range q.Parts {
 		p := &q.Parts[i]
 		if p.VB >= max(1, q.Partition.VBuckets) {
-			return refuse(http.StatusBadRequest, reasonMalformed, "Part %d is for vbucket %d of %d.", i, p.VB, q.Partition.VBuckets)
+			return nil, refuse(http.StatusBadRequest, reasonMalformed, "Part %d is for vbucket %d of %d.", i, p.VB, q.Partition.VBuckets)
 		}
 		got, err := c.part(p, q.Partition, limit)
 		if err != nil {
-			return refuse(http.StatusBadRequest, reasonMalformed, "Part %d: %v", i, err)
+			return nil, refuse(http.StatusBadRequest, reasonMalformed, "Part %d: %v", i, err)
 		}
-		p.Body = got.body
+		p.Body, over[i] = claim.sift(p, &got, c.reg, q.Partition)
 		b.o.Metrics.Clamped.Add(int(got.clamped))
 		b.o.Metrics.Undecodable.Add(int(got.undecodable))
 	}
-	return nil
+	return over, nil
 }
 
 // statusOf is the status of a Batch: the worst of its parts'.

@@ -29,6 +29,8 @@ type checked struct {
 	body        []byte // the part's own, or a copy with what was clamped
 	clamped     uint64 // events
 	undecodable uint64 // Partials that pass as they are
+	tabs        int
+	states      int
 }
 
 // part checks that the body of p parses, that its counts add up, that its
@@ -48,6 +50,7 @@ func (c *checker) part(p *store.Part, cut store.Partition, limit float64) (got c
 			return got, err
 		}
 		total += r.Tab.Events
+		got.tabs++
 	}
 	if err := r.Err(); err != nil {
 		return got, err
@@ -67,6 +70,7 @@ func (c *checker) partials(r *store.BodyReader, limit float64, got *checked) err
 	s := c.state(r.Tab.Type)
 	for r.NextPartial() {
 		total += r.Partial.Events
+		got.states++
 		if s == nil || s.Decode(r.Partial.State) != nil {
 			got.undecodable++
 			continue

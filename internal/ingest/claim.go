@@ -47,8 +47,7 @@ func (c *claim) newState(tab store.Tab, client string) *over {
 	case q.states.grab(creditAtOnce):
 		c.credit = creditAtOnce - 1
 	case q.hasState(tab, client):
-	case q.takeState():
-		c.states++
+	case c.takeState():
 	default:
 		return q.over(reasonStates, retryFull, tab.Name, client)
 	}

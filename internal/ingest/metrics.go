@@ -24,6 +24,8 @@ type Metrics struct {
 	Frames      *metrics.Counter // of streams, committed
 	Streams     *metrics.Counter // opened
 
+	overTabs, overStates *metrics.Counter // events of parts that count in overflow tabs and clients
+
 	requests map[string]*metrics.Counter // refused requests by reason
 
 	mu     sync.Mutex
@@ -47,6 +49,8 @@ func NewMetrics() *Metrics {
 		Undecodable: s.NewCounter("taba_ingest_undecodable_partials_total"),
 		Frames:      s.NewCounter("taba_ingest_frames_total"),
 		Streams:     s.NewCounter("taba_ingest_streams_total"),
+		overTabs:    s.NewCounter(fmt.Sprintf(`taba_ingest_overflow_events_total{reason=%q}`, reasonTabs)),
+		overStates:  s.NewCounter(fmt.Sprintf(`taba_ingest_overflow_events_total{reason=%q}`, reasonStates)),
 		requests:    make(map[string]*metrics.Counter),
 		events:      make(map[string]*metrics.Counter),
 	}
@@ -75,6 +79,14 @@ func (m *Metrics) RefusedEvents(reason string) uint64 {
 		return c.Get()
 	}
 	return 0
+}
+
+// overflowed counts events that were moved, once they are durable.
+func (m *Metrics) overflowed(o overflow) {
+	if o != (overflow{}) {
+		m.overTabs.Add(int(o.tabs))
+		m.overStates.Add(int(o.states))
+	}
 }
 
 func (m *Metrics) refusedRequest(reason string) {

@@ -1,0 +1,166 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
+)
+
+// What agents have acknowledged is not refused, so the names in their parts that
+// are over a limit of a server count elsewhere: what would be a new tab in the tab
+// OverflowTab.TYPE, what would be a new client of a known tab in the same tab. In
+// both they are one client, OverflowClient.
+const (
+	OverflowTab    = "taba.overflow"
+	OverflowClient = "taba.overflow"
+	// unknownType stands for Types that are not registered: of those there are as
+	// many as anybody likes. Their States are carried and set aside, as ever.
+	unknownType = "unknown"
+)
+
+// overflowTab is where Partials of a Type count in a vbucket, whose tabs must
+// belong there: one of several names, if there are several vbuckets.
+func overflowTab(cut store.Partition, vb int, typ string) store.Tab {
+	name := OverflowTab + "." + typ
+	for n := 2; cut.Of("", name) != vb; n++ {
+		name = fmt.Sprintf("%s.%s.%d", OverflowTab, typ, n)
+	}
+	return store.Tab{Name: name, Type: typ}
+}
+
+// roomy reports whether a part of so many tabs and States can pass unseen.
+func (q *Quota) roomy(tabs, states int) bool {
+	return q.tabs.grab(int64(tabs)) && q.states.grab(int64(states))
+}
+
+// count finds out how many names there are.
+func (q *Quota) count() {
+	d := q.o.Directory
+	if d.CatchUp(context.Background()) == nil {
+		q.tabs.counted(d.TabCount())
+		q.states.counted(d.StateCount())
+	}
+}
+
+// sift returns the body of a part without names that are over a limit. It says
+// what they were in over. What passes is taken by c, until the part is appended.
+func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store.Partition) (body []byte, over overflow) {
+	q := c.q
+	if q == nil || q.roomy(got.tabs, got.states) {
+		return got.body, overflow{}
+	}
+	q.count()
+	if q.roomy(got.tabs, got.states) {
+		return got.body, overflow{}
+	}
+	s := sifter{claim: c, reg: reg, cut: cut, vb: p.VB, acc: fold.New(reg)}
+	for r := store.NewBodyReader(got.body); r.NextTab(); {
+		s.tab(&r)
+	}
+	if s.over == (overflow{}) {
+		return got.body, overflow{}
+	}
+	return s.body(), s.over
+}
+
+// overflow is how many events of a part were over each limit.
+type overflow struct{ tabs, states uint64 }
+
+// A sifter writes a body again.
+type sifter struct {
+	claim *claim
+	reg   *state.Registry
+	cut   store.Partition
+	vb    int
+	over  overflow
+	w     store.BodyWriter  // what passes
+	acc   *fold.Accumulator // what is over and merges
+	raw   []rawPartial      // what is over and does not
+}
+
+type rawPartial struct {
+	tab    store.Tab
+	events uint64
+	state  []byte
+}
+
+// tab sifts the Partials of one tab.
+func (s *sifter) tab(r *store.BodyReader) {
+	q, t := s.claim.q, r.Tab.Tab()
+	_, registered := s.reg.Lookup(t.Type)
+	elsewhere := t
+	fits := q.o.Directory.HasTab(t.Name) || s.claim.takeTab()
+	if !fits {
+		elsewhere = overflowTab(s.cut, s.vb, t.Type)
+	}
+	if !registered {
+		elsewhere = overflowTab(s.cut, s.vb, unknownType)
+	}
+	begun := false
+	for r.NextPartial() {
+		if fits && (q.o.Directory.HasState(t, string(r.Partial.Client)) || s.claim.takeState()) {
+			if !begun {
+				s.w.Tab(t)
+				begun = true
+			}
+			s.copy(string(r.Partial.Client), r.Partial.Events, r.Partial.State)
+			continue
+		}
+		limit, over := reasonTabs, &s.over.tabs
+		if fits {
+			limit, over = reasonStates, &s.over.states
+		}
+		*over += r.Partial.Events
+		q.over(limit, 0, t.Name, string(r.Partial.Client))
+		s.move(elsewhere, &r.Partial)
+	}
+}
+
+// move counts a Partial elsewhere.
+func (s *sifter) move(to store.Tab, p *store.PartialBytes) {
+	const never = 1 << 53 // it was clamped already
+	if _, err := s.acc.AddPartial(to, OverflowClient, p.Events, p.State, never); err != nil {
+		s.raw = append(s.raw, rawPartial{to, p.Events, p.State})
+	}
+}
+
+// body ends what passes with what was moved.
+func (s *sifter) body() []byte {
+	moved, _ := s.acc.EncodeAll(nil)
+	for r := store.NewBodyReader(moved); r.NextTab(); {
+		s.w.Tab(r.Tab.Tab())
+		for r.NextPartial() {
+			s.copy(string(r.Partial.Client), r.Partial.Events, r.Partial.State)
+		}
+	}
+	for _, p := range s.raw {
+		s.w.Tab(p.tab)
+		s.copy(OverflowClient, p.events, p.state)
+	}
+	return s.w.Bytes()
+}
+
+func (s *sifter) copy(client string, events uint64, enc []byte) {
+	s.w.Partial(client, events, func(dst []byte) []byte { return append(dst, enc...) })
+}
+
+// takeTab takes a tab however fast tabs are made: how fast was the agent's to say.
+func (c *claim) takeTab() bool {
+	if !c.q.tabs.take(c.q.o.Directory.TabCount()) {
+		return false
+	}
+	c.tabs++
+	return true
+}
+
+// takeState takes a State that the directory does not have.
+func (c *claim) takeState() bool {
+	if !c.q.takeState() {
+		return false
+	}
+	c.states++
+	return true
+}
