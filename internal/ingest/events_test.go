@@ -167,49 +167,52 @@ func reference(t *rapid.T, batches [][]byte, tt types) []byte {
 
 // However bundles are cut into frames and loads, the same States come of them
 // as of their events one by one.
-func TestColumnsFoldAsEvents(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		tt := types{"c": "PercentileCounter"}
-		var e wire.BatchEncoder
-		var frames [][]byte
-		for range rapid.IntRange(1, 5).Draw(t, "frames") {
-			if rapid.IntRange(0, 4).Draw(t, "forget") == 0 {
-				e.Forget()
-			}
-			e.Begin(clock - int64(rapid.IntRange(0, 3).Draw(t, "base")))
-			for range rapid.IntRange(0, 6).Draw(t, "bundles") {
-				drawBundle(t, &e)
-			}
-			frames = append(frames, bytes.Clone(e.Bytes()))
+func TestColumnsFoldAsEvents(t *testing.T) { rapid.Check(t, columnsFoldAsEvents) }
+
+// FuzzColumnsFoldAsEvents looks for them on purpose.
+func FuzzColumnsFoldAsEvents(f *testing.F) { f.Fuzz(rapid.MakeFuzz(columnsFoldAsEvents)) }
+
+func columnsFoldAsEvents(t *rapid.T) {
+	tt := types{"c": "PercentileCounter"}
+	var e wire.BatchEncoder
+	var frames [][]byte
+	for range rapid.IntRange(1, 5).Draw(t, "frames") {
+		if rapid.IntRange(0, 4).Draw(t, "forget") == 0 {
+			e.Forget()
 		}
-		want := reference(t, frames, tt)
-		o := Options{}.withDefaults()
-		u := newUnbundler(tt, &o)
-		acc, sum := fold.New(builtin.Registry()), fold.New(builtin.Registry())
-		u.begin(acc, clock)
-		for _, m := range frames {
-			if err := u.check(m); err != nil {
-				t.Fatal(err)
-			}
-			if err := u.fold(func() bool { return true }); err != nil {
-				t.Fatal(err)
-			}
-			if rapid.Bool().Draw(t, "commit") {
-				u.end()
-				sum.Merge(acc)
-				for tab := range sum.Tabs {
-					tt[tab.Name] = tab.Type // is known from now on
-				}
-				u.begin(acc, clock)
-			}
+		e.Begin(clock - int64(rapid.IntRange(0, 3).Draw(t, "base")))
+		for range rapid.IntRange(0, 6).Draw(t, "bundles") {
+			drawBundle(t, &e)
 		}
-		if u.end(); !acc.Empty() {
+		frames = append(frames, bytes.Clone(e.Bytes()))
+	}
+	want := reference(t, frames, tt)
+	o := Options{}.withDefaults()
+	u := newUnbundler(tt, &o)
+	acc, sum := fold.New(builtin.Registry()), fold.New(builtin.Registry())
+	u.begin(acc, clock)
+	for _, m := range frames {
+		if err := u.check(m); err != nil {
+			t.Fatal(err)
+		}
+		if err := u.fold(func() bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		if rapid.Bool().Draw(t, "commit") {
+			u.end()
 			sum.Merge(acc)
+			for tab := range sum.Tabs {
+				tt[tab.Name] = tab.Type // is known from now on
+			}
+			u.begin(acc, clock)
 		}
-		if got, _ := sum.EncodeAll(nil); !bytes.Equal(got, want) {
-			t.Fatalf("got  %q\nwant %q", got, want)
-		}
-	})
+	}
+	if u.end(); !acc.Empty() {
+		sum.Merge(acc)
+	}
+	if got, _ := sum.EncodeAll(nil); !bytes.Equal(got, want) {
+		t.Fatalf("got  %q\nwant %q", got, want)
+	}
 }
 
 func drawBundle(t *rapid.T, e *wire.BatchEncoder) {

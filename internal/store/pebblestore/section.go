@@ -53,7 +53,9 @@ func (h *head) appendSections(dst []byte) []byte {
 func (h *head) decodeSections(d *decoder) {
 	h.size = d.uvarint()
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
-		h.sections = append(h.sections, int(d.uvarint()))
+		outlined := d.uvarint()
+		d.bad = d.bad || outlined > uint64(len(d.rest)) // the outline is still to come
+		h.sections = append(h.sections, int(outlined))
 	}
 	d.bad = d.bad || len(h.sections) == 0
 }
