@@ -60,7 +60,7 @@ func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store
 	for r := store.NewBodyReader(got.body); r.NextTab(); {
 		s.tab(&r)
 	}
-	if s.over == (overflow{}) {
+	if s.acc.Empty() && len(s.raw) == 0 {
 		return got.body, overflow{}
 	}
 	return s.body(), s.over

@@ -96,8 +96,8 @@ func FuzzSift(f *testing.F) {
 		if tabs > 0 && len(newTabs) > max(0, int(tabs)-1) || states > 0 && newStates > max(0, int(states)-1) {
 			t.Errorf("limits of %d tabs and %d States let %d and %d new ones pass", tabs, states, len(newTabs), newStates)
 		}
-		if over == (overflow{}) && !maps.Equal(before, after) {
-			t.Error("nothing was over a limit, and the body is another one")
+		if moved := !maps.Equal(before, after); !moved && over != (overflow{}) {
+			t.Errorf("%+v were over a limit, and the body is the same", over)
 		}
 	})
 }
