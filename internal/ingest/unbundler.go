@@ -200,7 +200,7 @@ const bytesOfValue = 8
 // columns folds a bundle: column by column if it is nothing else.
 func (u *unbundler) columns(c *wire.Columns) {
 	s := &u.slots[c.Series]
-	if s.round != u.round {
+	if s.round != u.round || !s.slow && s.IsZero() { // since then its tab may have got another Type
 		*s = slot{round: u.round, slow: !u.columnar(c.Series)}
 	}
 	if s.slow || c.Weighted() || c.Eventful() {
@@ -223,7 +223,10 @@ func (u *unbundler) columns(c *wire.Columns) {
 				}
 			}
 			if s.IsZero() {
-				s.Slot = u.slot(c.Series)
+				if s.Slot = u.slot(c.Series); s.IsZero() {
+					u.late(c.Series, second, values)
+					continue
+				}
 			}
 			u.acc.FoldColumn(s.Slot, second, values)
 			u.events += uint64(len(values))
@@ -257,7 +260,8 @@ func (u *unbundler) columnar(series uint32) bool {
 	return u.acc.Columnar(typ)
 }
 
-// slot returns where the columns of a series go.
+// slot returns where the columns of a series go. That is nowhere if somebody else
+// has just made its tab with a Type that takes no columns.
 func (u *unbundler) slot(series uint32) fold.Slot {
 	name := &u.dec.Series()[series]
 	typ, known := u.typeOf(name.Tab)
@@ -265,7 +269,19 @@ func (u *unbundler) slot(series uint32) fold.Slot {
 		typ = name.Type
 		u.remember(name.Tab, typ)
 	}
+	if !u.acc.Columnar(typ) {
+		return fold.Slot{}
+	}
 	return u.acc.Slot(store.Tab{Name: name.Tab, Type: typ}, name.Client)
+}
+
+// late folds the values of a column as events.
+func (u *unbundler) late(series uint32, second int64, values []float64) {
+	e := u.single.Events[:0]
+	for _, v := range values {
+		e = append(e, state.Event{Time: float64(second), Value: v, Number: true})
+	}
+	u.one(&u.dec.Series()[series], e)
 }
 
 // most is how many events of a bundle are folded at once, as of a v1 body's.
