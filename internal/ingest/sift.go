@@ -89,34 +89,48 @@ type rawPartial struct {
 
 // tab sifts the Partials of one tab.
 func (s *sifter) tab(r *store.BodyReader) {
-	q, t := s.claim.q, r.Tab.Tab()
-	_, registered := s.reg.Lookup(t.Type)
-	elsewhere := t
-	fits := q.o.Directory.HasTab(t.Name) || s.claim.takeTab()
-	if !fits {
-		elsewhere = overflowTab(s.cut, s.vb, t.Type)
-	}
-	if !registered {
-		elsewhere = overflowTab(s.cut, s.vb, unknownType)
-	}
+	t := r.Tab.Tab()
+	d := s.claim.q.o.Directory
+	fits := d.HasTab(t.Name) || s.claim.takeTab()
+	elsewhere := s.elsewhere(t, fits)
 	begun := false
 	for r.NextPartial() {
-		if fits && (q.o.Directory.HasState(t, string(r.Partial.Client)) || s.claim.takeState()) {
-			if !begun {
-				s.w.Tab(t)
-				begun = true
-			}
-			s.copy(string(r.Partial.Client), r.Partial.Events, r.Partial.State)
+		client := string(r.Partial.Client)
+		if !fits || !d.HasState(t, client) && !s.claim.takeState() {
+			s.count(t.Name, client, r.Partial.Events, fits)
+			s.move(elsewhere, &r.Partial)
 			continue
 		}
-		limit, over := reasonTabs, &s.over.tabs
-		if fits {
-			limit, over = reasonStates, &s.over.states
+		if !begun {
+			s.w.Tab(t)
+			begun = true
 		}
-		*over += r.Partial.Events
-		q.over(limit, 0, t.Name, string(r.Partial.Client))
-		s.move(elsewhere, &r.Partial)
+		s.copy(client, r.Partial.Events, r.Partial.State)
 	}
+}
+
+// elsewhere is where those Partials of a tab count that are over a limit; fits says
+// that the tab is not.
+func (s *sifter) elsewhere(t store.Tab, fits bool) store.Tab {
+	if _, registered := s.reg.Lookup(t.Type); !registered {
+		return overflowTab(s.cut, s.vb, unknownType)
+	}
+	if !fits {
+		return overflowTab(s.cut, s.vb, t.Type)
+	}
+	return t
+}
+
+// count counts events that are over a limit, of States if their tab fits.
+func (s *sifter) count(tab, client string, events uint64, fits bool) {
+	limit := reasonTabs
+	if fits {
+		limit = reasonStates
+		s.over.states += events
+	} else {
+		s.over.tabs += events
+	}
+	s.claim.q.over(limit, 0, tab, client)
 }
 
 // move counts a Partial elsewhere.
