@@ -175,19 +175,19 @@ func (c *crowd) run(names int, s, a *process, host string, tcp net.Conn, known m
 	var floods, others sync.WaitGroup
 	round := fmt.Sprint(names, ".", c.taken.Load())
 	floods.Go(func() {
-		c.flood("v1."+round, each, max(each/2000, 20), func(names []string) {
+		c.flood("v1."+round, each, max(each/200, 20), func(names []string) {
 			status, text := v1(s, "bad", names...)
 			c.settle(status, text, len(names))
 		})
 	})
 	floods.Go(func() {
-		c.flood("v2."+round, each, max(each/2000, 20), func(names []string) {
+		c.flood("v2."+round, each, max(each/200, 20), func(names []string) {
 			status, text := v2(s, "bad", names...)
 			c.settle(status, text, len(names))
 		})
 	})
 	floods.Go(func() {
-		c.flood("agent."+round, each, max(each/2000, 20), func(names []string) {
+		c.flood("agent."+round, each, max(each/200, 20), func(names []string) {
 			status, text := v1(a, "bad", names...)
 			c.settle(status, text, len(names))
 		})
