@@ -40,8 +40,9 @@ var plan = map[string]room{
 	// What writes.
 	"internal/fold":              {"state internal/store internal/wire", "events to Partials: pure, no network, no clock"},
 	"internal/commit":            {"state internal/fold internal/store internal/wire", "Partials into a store, one commit in flight"},
-	"internal/ingest":            {"state internal/fold internal/store internal/wire", "the door hands Partials to a function and knows no engine"},
+	"internal/ingest":            {"state internal/fold internal/gather internal/store internal/wire", "the door hands Partials to a function and knows no engine"},
 	"internal/stream":            {"internal/wire", "moves frames; what to do about them is its callers' business"},
+	"internal/gather":            {"", "bytes and connections of slow senders; of what they send it knows how long a request is"},
 	"internal/statsd":            {"state internal/fold internal/store internal/wire/statsdtext", "the door for statsd; it hands Partials on as ingest does"},
 	"internal/ingest/ingesttest": {"internal/ingest", "whatever serves routes is tested alike"},
 	"internal/spool":             {"", "the log moves bytes and knows neither Types nor servers"},
@@ -52,7 +53,7 @@ var plan = map[string]room{
 	"internal/query": {"state internal/pyjson internal/store internal/view", "questions to answers; it knows views, not engines"},
 
 	// What knows them all, and what is beside them.
-	"internal/app":           {"state state/builtin internal/wire internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
+	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
 	"internal/cli":           {"", "asks servers as any client does, over HTTP"},
 	"internal/fleet":         {"internal/wire", "records as any client does, over HTTP"},
 	"internal/demo":          {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
