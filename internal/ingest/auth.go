@@ -88,6 +88,9 @@ func (a *Auth) Require(scope Scope, next http.Handler) http.Handler {
 	})
 }
 
+// May reports whether Require would let a request through.
+func (a *Auth) May(scope Scope, r *http.Request) bool { return a.judge(scope, r) == nil }
+
 func (a *Auth) judge(scope Scope, r *http.Request) *refusal {
 	if !a.Enabled() {
 		return judgeSite(scope, r)

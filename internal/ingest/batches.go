@@ -116,11 +116,10 @@ func readAll(r *http.Request, o *Options, f *inflater, l *lease) ([]byte, error)
 	}
 	var src source
 	defer src.close()
-	defer func() { o.Metrics.Bytes.Add(int(src.read)) }()
-	if err := src.open(r, o.Limits.Body, l); err != nil {
+	if err := src.open(r, o, l); err != nil {
 		return nil, err
 	}
-	if err := src.collect(); err != nil {
+	if err := src.collect(r.Context()); err != nil {
 		return nil, err
 	}
 	if src.eof && encoding == "" {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -11,6 +12,8 @@ type Budget struct {
 	max  atomic.Int64
 	used atomic.Int64
 
+	decoding chan struct{} // bodies that are all there, see lease.enter
+
 	waited atomic.Bool // somebody has asked for freed
 	mu     sync.Mutex
 	next   chan struct{} // closed when bytes are given back; nil if nobody waits
@@ -18,7 +21,7 @@ type Budget struct {
 
 // NewBudget returns a Budget of max bytes.
 func NewBudget(max int64) *Budget {
-	b := &Budget{}
+	b := &Budget{decoding: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	b.SetMax(max)
 	return b
 }
@@ -61,8 +64,9 @@ func (b *Budget) give() {
 
 // lease is one request's share of a Budget.
 type lease struct {
-	of   *Budget
-	held int64
+	of      *Budget
+	held    int64
+	entered bool // see enter
 }
 
 // hold changes the share to n bytes. It returns false, and changes nothing,
@@ -91,11 +95,19 @@ func (l *lease) force(n int64) {
 }
 
 // free gives the share back.
-func (l *lease) free() { l.hold(0) }
+func (l *lease) free() {
+	l.leave()
+	l.hold(0)
+}
 
 // Charge adds to the bytes held, whether there is room or not, for those who
 // can only stop what comes after. Negative bytes are given back.
-func (b *Budget) Charge(bytes int64) { b.used.Add(bytes) }
+func (b *Budget) Charge(bytes int64) {
+	b.used.Add(bytes)
+	if bytes < 0 {
+		b.give()
+	}
+}
 
 // Full reports whether there is no more room.
 func (b *Budget) Full() bool { return b.used.Load() >= b.max.Load() }

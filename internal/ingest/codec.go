@@ -236,10 +236,22 @@ func (d *inflated) charge() error {
 	return nil
 }
 
+// soon is how many times the head that has arrived a body may be announced to
+// be for room to be made for all of it at once.
+const soon = 16
+
 // all reads the whole body into memory, which the lease holds. It takes at most
 // twice the limit, however large the body is.
 func (d *inflated) all() ([]byte, error) {
-	b := make([]byte, 0, 2*len(d.src.first))
+	size := 2 * int64(len(d.src.first))
+	if d.codec == nil {
+		size = max(size, min(d.src.length, soon*int64(len(d.src.first))))
+	}
+	d.folded = size
+	if err := d.charge(); err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, size)
 	for {
 		if len(b) == cap(b) {
 			size := max(min(int64(2*cap(b)), d.limits.Decompressed+1), int64(cap(b)+chargeEvery))

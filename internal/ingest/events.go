@@ -99,6 +99,7 @@ func (e *Events) serveBatch(w http.ResponseWriter, r *http.Request) error {
 	if !room() {
 		return errCapacity
 	}
+	lease.leave()
 	if !acc.Empty() {
 		if err := e.committer.Commit(r.Context(), acc.Accumulator, recycle); err != nil {
 			return notStored(err)

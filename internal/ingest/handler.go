@@ -105,14 +105,21 @@ func (h *Handler) post(r *http.Request) (refused string, err error) {
 	}
 	lease := lease{of: h.o.Budget}
 	defer lease.free()
+	var src source
+	defer src.close()
+	if err := h.collect(r, &src, &lease); err != nil {
+		return "", err
+	}
 	acc := h.accs.get()
 	recycle := sync.OnceFunc(func() { h.recycle(acc) }) // others may use it while this request waits
 	defer recycle()
-	got, err := h.receive(r, encoding, &lease, acc.Accumulator)
+	got, err := h.decode(&src, encoding, acc.Accumulator)
 	defer got.claim.settle()
 	if err != nil {
 		return "", err
 	}
+	src.close()
+	lease.leave()
 	acc.peak = max(acc.Size(), acc.peak-acc.peak/8)
 	if !lease.hold(int64(acc.Size())) {
 		return "", errCapacity
@@ -146,23 +153,22 @@ func encodingOf(r *http.Request) (string, error) {
 	return "zlib", nil
 }
 
-// receive reads, decompresses, decodes and folds one body into acc.
-func (h *Handler) receive(r *http.Request, encoding string, l *lease, acc *fold.Accumulator) (received, error) {
-	var src source
-	defer src.close()
-	defer func() { h.o.Metrics.Bytes.Add(int(src.read)) }()
-	if err := src.open(r, h.o.Limits.Body, l); err != nil {
-		return received{}, err
+// collect begins to read a body.
+func (h *Handler) collect(r *http.Request, src *source, l *lease) error {
+	if err := src.open(r, &h.o, l); err != nil {
+		return err
 	}
-	if err := src.collect(); err != nil {
-		return received{}, err
-	}
+	return src.collect(r.Context())
+}
+
+// decode reads, decompresses, decodes and folds the body into acc.
+func (h *Handler) decode(src *source, encoding string, acc *fold.Accumulator) (received, error) {
 	if src.eof && len(src.first) == 0 {
 		return received{}, h.nothing()
 	}
 	var body inflated
 	defer h.inflater.close(&body)
-	if err := h.inflater.open(&body, &src, encoding, &h.o.Limits); err != nil {
+	if err := h.inflater.open(&body, src, encoding, &h.o.Limits); err != nil {
 		return received{}, err
 	}
 	f := h.folders.get()

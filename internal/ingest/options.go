@@ -3,6 +3,7 @@ package ingest
 import (
 	"time"
 
+	"github.com/tabaproject/taba/internal/gather"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -29,6 +30,12 @@ type Options struct {
 	// Quota bounds the names that there may be. Share one between the Handlers
 	// of a process. Nil: nothing does.
 	Quota *Quota
+	// Gather keeps the bodies of slow senders until they are complete. Share one
+	// between the Handlers of a process. Nil: they are decoded as they arrive.
+	Gather *gather.File
+	// Pace is how long a commit takes at present: who sends the head of a body
+	// faster is not slow. Nil: everybody is slow.
+	Pace func() time.Duration
 	// Metrics counts what happens. Share one between the Handlers of a
 	// process. Nil: one of its own.
 	Metrics *Metrics
@@ -70,6 +77,9 @@ func (o Options) withDefaults() Options {
 	o.Timeouts = o.Timeouts.withDefaults()
 	if o.Budget == nil {
 		o.Budget = NewBudget(defaultBudget)
+	}
+	if o.Pace == nil {
+		o.Pace = func() time.Duration { return 0 }
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
