@@ -44,6 +44,7 @@ type agent struct {
 	quota     *ingest.Quota
 	front     *front
 	statsd    *statsd.Door // nil if it is not listened for
+	latency   Latency
 	rest      *rest
 	started   time.Time
 }
@@ -68,10 +69,12 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	}
 	a.committer = commit.NewAgent(forwarder, reg)
 	a.front = newFront(opts, auth, a.healthy)
+	a.front.slow = newSlow(cfg.Spool, cfg.Limits, opts)
 	o := ingestOptions(cfg.Limits, opts)
 	o.Agent, o.Metrics, o.Budget = true, counts, a.budget
 	a.quota = quota(cfg.Limits, a.types)
 	o.Quota = a.quota
+	o.Gather, o.Pace = a.front.slow.file, pace(&a.latency)
 	a.front.handle("/post", ingest.Write, ingest.New(reg, learning{a}, a.types, o))
 	a.front.events(ingest.NewEvents(reg, learning{a}, a.types, nil, o))
 	a.front.handle("/status", ingest.Read, getOnly(a.status))
@@ -135,7 +138,12 @@ type learning struct{ a *agent }
 func (l learning) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	l.a.types.learn(acc)
 	l.a.rest.worked()
-	return l.a.committer.Commit(ctx, acc, taken)
+	start := time.Now()
+	err := l.a.committer.Commit(ctx, acc, taken)
+	if err == nil {
+		l.a.latency.Observe(time.Since(start))
+	}
+	return err
 }
 
 // healthy reports whether the spool takes records. A server that is away does

@@ -71,6 +71,7 @@ type Limits struct {
 	States            int           `key:"states" min:"0" default:"10000000" help:"clients of tabs that there may be, all together; a request with a new one beyond it 429; 0: no limit"`
 	NewTabs           int           `key:"new_tabs" min:"0" default:"2000" help:"new tabs a second, once a hundred seconds' worth, or as many as there are, came at once; beyond it 429; 0: no limit"`
 	InFlightBytes     Bytes         `key:"in_flight_bytes" min:"1" default:"256MiB" help:"body bytes of all requests being read; beyond it 503"`
+	GatherBytes       Bytes         `key:"gather_bytes" min:"0" default:"4GiB" help:"disk for what slow senders have sent of their requests; beyond it 503; 0: none, they are held in memory"`
 	FutureTolerance   time.Duration `key:"future_tolerance" min:"0s" default:"60s" help:"events further ahead than this are moved to now"`
 	HeaderTimeout     time.Duration `key:"header_timeout" min:"1ms" default:"10s" help:"longest time to receive a request's header"`
 	ReadTimeout       time.Duration `key:"read_timeout" min:"1ms" default:"30s" help:"how long a sender may pause within a request's body"`

@@ -60,10 +60,13 @@ type front struct {
 	health  func() error // nil while the process can do its work
 	drains  atomic.Bool
 	streams *ingest.Events
+	slow    slow
+	writes  map[string]bool // the routes that take bodies
 }
 
 func newFront(opts Options, auth *ingest.Auth, health func() error) *front {
-	f := &front{opts: opts, auth: auth, mux: http.NewServeMux(), health: health}
+	f := &front{opts: opts, auth: auth, mux: http.NewServeMux(), health: health, writes: map[string]bool{}}
+	f.metrics = append(f.metrics, func(w io.Writer) { f.slow.writeMetrics(w) })
 	f.open("/healthz", f.healthz)
 	f.open("/-/healthy", f.healthz)
 	f.open("/readyz", f.readyz)
@@ -76,6 +79,7 @@ func newFront(opts Options, auth *ingest.Auth, health func() error) *front {
 // handle serves a route to those who hold a token of the scope; 0 means
 // everybody.
 func (f *front) handle(pattern string, scope ingest.Scope, h http.Handler) {
+	f.writes[pattern] = scope == ingest.Write
 	if scope != 0 {
 		h = f.auth.Require(scope, h)
 	}
@@ -167,9 +171,17 @@ func (f *front) serve(ctx context.Context, l listener) error {
 		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
 	srv := ingest.NewServer(f.mux, timeouts(l.limits))
+	from, err := f.listeners(srv, ln, l.limits)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	defer f.slow.close()
 	srv.ErrorLog = slog.NewLogLogger(f.opts.Logger.Handler(), slog.LevelDebug)
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	failed := make(chan error, len(from))
+	for _, ln := range from {
+		go func() { failed <- srv.Serve(ln) }()
+	}
 	f.opts.Logger.Info("listening", "addr", ln.Addr().String(), "tls", l.cert != "", "tokens", f.auth.Enabled())
 	f.opts.Ready(ln.Addr().String())
 	for {
@@ -200,6 +212,10 @@ func (f *front) shut(srv *http.Server, drain time.Duration) error {
 	defer cancel()
 	if f.streams != nil {
 		go f.streams.Stop(ctx)
+	}
+	if f.slow.room != nil {
+		srv.SetKeepAlivesEnabled(false)
+		f.slow.room.Drain(ctx)
 	}
 	err := srv.Shutdown(ctx)
 	if f.streams != nil {

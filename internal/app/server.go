@@ -101,6 +101,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 		Name: serverName(s.cfg), Roles: []string{"fe", "be", "ctrl"}, Notice: s.quota.Last, Log: log,
 	})
 	s.front = newFront(s.opts, auth, s.healthy)
+	s.front.slow = newSlow(s.cfg.Data, s.cfg.Limits, s.opts)
 	s.routes(reg)
 	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.writeMetrics)
 }
@@ -109,6 +110,7 @@ func (s *server) routes(reg *state.Registry) {
 	o := ingestOptions(s.cfg.Limits, s.opts)
 	o.Metrics, o.Budget = s.counts, s.budget
 	o.Quota = s.quota
+	o.Gather, o.Pace = s.front.slow.file, pace(&s.latency)
 	post := ingest.New(reg, timed{s}, s.view, o)
 	s.front.handle("/post", ingest.Write, post)
 	s.front.handle("/post_zip", ingest.Write, post)
