@@ -46,12 +46,15 @@ func (s *setup) slow(ctx context.Context, name string, request []byte) ([]Figure
 	u := &uploads{addr: server.Addr, over: max(s.For, 20*time.Second), body: request}
 	idle, before, start := server.RSS(), server.CPU(), time.Now()
 	running, stop := context.WithCancel(ctx)
-	watched := make(chan float64, 1)
-	go func() { watched <- peakRSS(running, server) }()
+	early, late := make(chan float64, 1), make(chan float64, 1)
+	sending, sent := context.WithCancel(running)
+	u.first = sync.OnceFunc(sent)
+	go func() { early <- peakRSS(sending, server) }()
+	go func() { late <- peakRSS(running, server) }()
 	why := u.run(ctx, s.Uploads)
 	took := time.Since(start)
 	stop()
-	peak := <-watched
+	peak, whileSending := <-late, <-early
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -62,6 +65,7 @@ func (s *setup) slow(ctx context.Context, name string, request []byte) ([]Figure
 	}
 	return []Figure{
 		atMost(name+", server, resident at most", []float64{peak}, "MB", 80, remark),
+		plain(name+", resident until the first was complete", []float64{whileSending}, "MB", ""),
 		atLeast(name+", complete", []float64{float64(u.done.Load())}, "uploads", float64(s.Uploads), ""),
 		plain(name+", from the first to the last", []float64{took.Seconds()}, "s", ""),
 		plain(name+", server", []float64{float64((server.CPU() - before).Microseconds()) / float64(s.Uploads)}, "CPU us/upload", ""),
@@ -96,6 +100,7 @@ type uploads struct {
 	over time.Duration
 	body []byte
 
+	first       func() // called when an upload is complete
 	done, again atomic.Int64
 }
 
@@ -132,6 +137,7 @@ func (u *uploads) upload(ctx context.Context) error {
 		refused := (*bench.StatusError)(nil)
 		switch err := u.try(ctx, every); {
 		case err == nil:
+			u.first()
 			u.done.Add(1)
 			return nil
 		case !errors.As(err, &refused) || refused.Code != http.StatusServiceUnavailable:
