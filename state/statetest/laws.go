@@ -43,6 +43,7 @@ var laws = []law{
 	{"rendering changes nothing", rendering},
 	{"what has expired stays expired", expiry},
 	{"columns are events", columnsAreEvents},
+	{"windows add up", windowsAddUp},
 	{modelLaw, model},
 }
 
