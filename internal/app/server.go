@@ -103,7 +103,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	s.front = newFront(s.opts, auth, s.healthy)
 	s.front.slow = newSlow(s.cfg.Data, s.cfg.Limits, s.opts)
 	s.routes(reg)
-	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.writeMetrics)
+	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.query.WritePrometheus, s.writeMetrics)
 }
 
 func (s *server) routes(reg *state.Registry) {

@@ -49,8 +49,10 @@ var plan = map[string]room{
 	"internal/forward":           {"state internal/fold internal/store internal/wire internal/spool", "spool to servers; it meets them only in wire"},
 
 	// What reads.
-	"internal/view":  {"state internal/store", "records and log to States; it never writes events"},
-	"internal/query": {"state internal/pyjson internal/store internal/view", "questions to answers; it knows views, not engines"},
+	"internal/view":       {"state internal/store", "records and log to States; it never writes events"},
+	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/view", "questions to answers; it knows views, not engines"},
+	"internal/query/eval": {"state internal/query/lang internal/view", "a query and a view to an answer; it knows no HTTP"},
+	"internal/query/lang": {"", "text to queries; it knows nobody who answers them"},
 
 	// What knows them all, and what is beside them.
 	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},

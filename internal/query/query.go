@@ -16,9 +16,11 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/tabaproject/taba/internal/query/eval"
 	"github.com/tabaproject/taba/internal/view"
 )
 
@@ -42,6 +44,9 @@ type Options struct {
 	// MaxAnswer bounds answers that have to be held in memory, in bytes; 0
 	// means 256 MiB.
 	MaxAnswer int
+	// MaxStates and MaxGroups bound what one query may read and make; 0 means
+	// what package eval says.
+	MaxStates, MaxGroups int
 	// MaxBody bounds parameters sent in a request's body, in bytes; 0 means
 	// 1 MiB.
 	MaxBody int64
@@ -72,6 +77,9 @@ type Handler struct {
 	o   Options
 	mux *http.ServeMux
 
+	eval   *eval.Evaluator
+	counts *counts
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	jobs   sync.WaitGroup // audits in the background
@@ -100,6 +108,11 @@ func New(o Options) *Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{o: o, mux: http.NewServeMux()}
+	h.eval = eval.New(eval.Options{View: o.View, Now: o.Now, Latency: func() float64 {
+		enqueue, processed := o.Latency()
+		return enqueue + processed
+	}, MaxBytes: int64(o.MaxAnswer), MaxStates: o.MaxStates, MaxGroups: o.MaxGroups})
+	h.counts = newCounts(func() float64 { return 0 })
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for _, r := range h.Routes() {
 		h.mux.Handle(r.Pattern, r.Handler)
@@ -124,7 +137,7 @@ func (h *Handler) Routes() []Route {
 	route := func(path string, scope Scope, answer endpoint, params ...string) Route {
 		return Route{Pattern: path, Scope: scope, Handler: h.endpoint(answer, params)}
 	}
-	return []Route{
+	v1 := []Route{
 		route("/tabs", Read, h.tabs, "name", "client", "re", "raw"),
 		route("/projection", Read, h.projection, "name", "client", "re", "raw"),
 		route("/supertabs", Read, h.superTabs, "name", "client", "re", "raw"),
@@ -143,8 +156,8 @@ func (h *Handler) Routes() []Route {
 		route("/check", Admin, h.check, "dry"),
 		route("/v2/check", Admin, h.checkNow),
 		{Pattern: "/{$}", Scope: Read, Handler: http.HandlerFunc(home)},
-		{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)},
 	}
+	return append(slices.Concat(v1, h.v2Routes()), Route{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)})
 }
 
 // endpoint answers one kind of request; what it returns becomes the status.

@@ -23,7 +23,8 @@ type Request struct {
 type target struct {
 	shard   *shard
 	kind    *kind
-	clients int // how many it has
+	clients int      // how many it has
+	others  []string // Types, in a Look
 }
 
 func (t target) name() string { return t.kind.tab.name.Name }

@@ -15,6 +15,12 @@ type directory struct {
 	tabs    map[store.TabName]*tab
 	clients map[store.TabName]*client // by namespace and client
 	states  int                       // clients of kinds
+
+	types map[string]int // how many tabs have the Type
+
+	index    *index   // nil until it is needed
+	indexing bool     // it is being made
+	changes  []change // since that began
 }
 
 // tab is one name with all its Types.
@@ -40,7 +46,7 @@ type client struct {
 }
 
 func newDirectory(reg *state.Registry) *directory {
-	return &directory{reg: reg, tabs: map[store.TabName]*tab{}, clients: map[store.TabName]*client{}}
+	return &directory{reg: reg, tabs: map[store.TabName]*tab{}, clients: map[store.TabName]*client{}, types: map[string]int{}}
 }
 
 // answer returns the kind that gives the tab its Type and its answers, or nil
@@ -59,12 +65,14 @@ func (d *directory) add(t store.Tab, first uint64) *kind {
 	if tb == nil {
 		tb = &tab{name: name}
 		d.tabs[name] = tb
+		d.note(change{tab: tb})
 	}
 	k := &kind{tab: tb, typ: t.Type, first: first, clients: map[*client]struct{}{}}
 	if h, ok := d.reg.Lookup(t.Type); ok {
 		k.handler = h
 	}
 	tb.kinds = append(tb.kinds, k)
+	d.types[k.typ]++
 	slices.SortFunc(tb.kinds, compareKinds)
 	return k
 }
@@ -103,6 +111,7 @@ func (d *directory) addClient(k *kind, name []byte) {
 			kinds: map[*kind]struct{}{},
 		}
 		d.clients[c.name] = c
+		d.note(change{client: c})
 	}
 	if _, has := k.clients[c]; !has {
 		k.clients[c] = struct{}{}
@@ -126,10 +135,15 @@ func (d *directory) remove(k *kind) {
 		delete(c.kinds, k)
 		if len(c.kinds) == 0 {
 			delete(d.clients, c.name)
+			d.note(change{client: c, removed: true})
 		}
+	}
+	if d.types[k.typ]--; d.types[k.typ] == 0 {
+		delete(d.types, k.typ)
 	}
 	k.tab.kinds = slices.DeleteFunc(k.tab.kinds, func(o *kind) bool { return o == k })
 	if len(k.tab.kinds) == 0 {
 		delete(d.tabs, k.tab.name)
+		d.note(change{tab: k.tab, removed: true})
 	}
 }

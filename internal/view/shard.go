@@ -17,6 +17,8 @@ type shard struct {
 	catch turns      // follow, one at a time
 	fill  sync.Mutex // one query at a time reads cold tabs: the others find them hot
 
+	indexes sync.Mutex // one query at a time makes an index
+
 	mu      sync.RWMutex // guards what follows; not held while the store is read
 	dir     *directory
 	started bool // dir holds what was in the store at pos
