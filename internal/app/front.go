@@ -62,6 +62,8 @@ type front struct {
 	streams *ingest.Events
 	slow    slow
 	writes  map[string]bool // the routes that take bodies
+	// draining ends answers that would go on for ever; nil: there are none.
+	draining func()
 }
 
 func newFront(opts Options, auth *ingest.Auth, health func() error) *front {
@@ -208,6 +210,9 @@ func (f *front) reload() {
 func (f *front) shut(srv *http.Server, drain time.Duration) error {
 	f.drains.Store(true)
 	f.opts.Logger.Info("draining", "at most", drain)
+	if f.draining != nil {
+		f.draining()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	if f.streams != nil {

@@ -45,7 +45,7 @@ var serverRoutes = map[ingest.Scope][]string{
 	ingest.Write: {"POST /post", "POST /post_zip",
 		"POST /v2/batch", "GET /v2/stream", "POST /v2/source/open", "POST /v2/source/close", "POST /v2/source/heads"},
 	ingest.Read: {"GET /", "GET /tabs", "GET /projection", "GET /supertabs", "GET /clients", "GET /names", "GET /types",
-		"GET /v2/query", "GET /v2/series", "GET /v2/names", "GET /v2/clients", "GET /v2/tags", "GET /v2/tag-values", "GET /v2/types",
+		"GET /v2/query", "GET /v2/series", "GET /v2/live", "GET /v2/names", "GET /v2/clients", "GET /v2/tags", "GET /v2/tag-values", "GET /v2/types",
 		"GET /ids", "GET /status", "GET /servers", "GET /latency", "GET /metrics", "POST /tabs"},
 	ingest.Admin: {"GET /recompute", "GET /gc", "GET /upgrade", "GET /flush_all", "GET /delete", "GET /check", "GET /v2/check",
 		"POST /delete"},

@@ -93,6 +93,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 		Store: s.store, Registry: reg, Now: s.opts.Now,
 		Committed: func(int) {
 			s.compactor.Kick()
+			s.query.Committed()
 			s.rest.worked()
 		},
 	})
@@ -102,6 +103,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	})
 	s.front = newFront(s.opts, auth, s.healthy)
 	s.front.slow = newSlow(s.cfg.Data, s.cfg.Limits, s.opts)
+	s.front.draining = s.query.EndLive
 	s.routes(reg)
 	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.query.WritePrometheus, s.writeMetrics)
 }

@@ -50,6 +50,9 @@ type StatusError struct {
 	URL  string
 	Code int
 	Text string // the first line of what the server said
+
+	Reason string // a word for it, if the server gave one
+	Column int    // in the query that it is about, from 1; 0: nowhere
 }
 
 func (e *StatusError) Error() string {
@@ -132,9 +135,24 @@ func (c *Client) do(req *http.Request) ([]byte, http.Header, error) {
 	case len(body) > MaxAnswer:
 		return nil, nil, &PartialError{fmt.Sprintf("the answer of %s is larger than %d bytes; name the tabs you want", c.URL, MaxAnswer)}
 	case resp.StatusCode != http.StatusOK:
-		return nil, nil, &StatusError{URL: c.URL, Code: resp.StatusCode, Text: sentence(body)}
+		return nil, nil, refused(c.URL, resp.StatusCode, body)
 	}
 	return body, resp.Header, nil
+}
+
+// refused reads an answer that refuses.
+func refused(url string, code int, body []byte) *StatusError {
+	var refusal struct {
+		Error struct {
+			Code, Message string
+			Column        int
+		}
+	}
+	if json.Unmarshal(body, &refusal) == nil && refusal.Error.Message != "" {
+		e := refusal.Error
+		return &StatusError{URL: url, Code: code, Text: e.Message, Reason: e.Code, Column: e.Column}
+	}
+	return &StatusError{URL: url, Code: code, Text: sentence(body)}
 }
 
 // sentence is what an answer that refuses says, as text or as JSON.

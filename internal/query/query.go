@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/query/eval"
+	"github.com/tabaproject/taba/internal/query/lang"
 	"github.com/tabaproject/taba/internal/view"
 )
 
@@ -78,6 +79,7 @@ type Handler struct {
 	mux *http.ServeMux
 
 	eval   *eval.Evaluator
+	live   *live
 	counts *counts
 
 	ctx    context.Context // ends with Close
@@ -112,7 +114,11 @@ func New(o Options) *Handler {
 		enqueue, processed := o.Latency()
 		return enqueue + processed
 	}, MaxBytes: int64(o.MaxAnswer), MaxStates: o.MaxStates, MaxGroups: o.MaxGroups})
-	h.counts = newCounts(func() float64 { return 0 })
+	h.live = newLive(func(ctx context.Context, q *lang.Query) (*eval.Answer, error) {
+		h.counts.pushed.Inc()
+		return h.eval.Eval(ctx, q, eval.Page{})
+	}, o.Now)
+	h.counts = newCounts(h.live.watching)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for _, r := range h.Routes() {
 		h.mux.Handle(r.Pattern, r.Handler)
@@ -129,6 +135,7 @@ func (h *Handler) Close() {
 	h.closed = true
 	h.mu.Unlock()
 	h.cancel()
+	h.live.close()
 	h.jobs.Wait()
 }
 

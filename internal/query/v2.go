@@ -26,6 +26,7 @@ func (h *Handler) v2Routes() []Route {
 	return []Route{
 		route("/v2/query", h.query, "q", "limit", "after"),
 		route("/v2/series", h.series, "q", "step", "limit", "after"),
+		{Pattern: "/v2/live", Scope: Read, Handler: http.HandlerFunc(h.subscribe)},
 		route("/v2/names", h.searchNames, "prefix", "match", "limit", "after"),
 		route("/v2/clients", h.searchClients, "prefix", "limit", "after"),
 		route("/v2/tags", h.searchTags, "prefix", "limit", "after"),

@@ -89,6 +89,10 @@ type Answer struct {
 	Values   []string  `json:"values"`            // what rows have
 	Rows     []Row     `json:"rows"`
 	Next     string    `json:"next,omitempty"` // where the next page begins
+
+	// Until is when the answer is another one even if nothing happens, because a
+	// bucket has left its window; 0: never.
+	Until float64 `json:"-"`
 }
 
 // Missing is something that was asked for and is not in the answer.
@@ -151,6 +155,7 @@ func (e *Evaluator) Eval(ctx context.Context, q *lang.Query, page Page) (*Answer
 	r.rows(a)
 	a.Missing = r.missing()
 	a.Complete = len(a.Missing) == 0
+	a.Until = r.until()
 	return a, nil
 }
 

@@ -130,6 +130,19 @@ func (r *run) plan() {
 	}
 }
 
+// until is when the first bucket leaves a window.
+func (r *run) until() (at float64) {
+	for _, p := range r.order {
+		if p.what != "" || p.window.Ring == state.Ever {
+			continue
+		}
+		if next := float64((p.newest + 1) * p.width()); at == 0 || next < at {
+			at = next
+		}
+	}
+	return at
+}
+
 func (r *run) anyKnows(v lang.Value) bool {
 	for _, p := range r.order {
 		if p.knows(v) {
