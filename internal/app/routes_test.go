@@ -41,7 +41,7 @@ func testAgent(t *testing.T, cfg AgentConfig) *agent {
 
 // serverRoutes is every route of a server by the scope it asks for.
 var serverRoutes = map[ingest.Scope][]string{
-	0: {"GET /healthz", "GET /readyz", "GET /-/healthy", "GET /-/ready", "GET /version", "GET /nowhere"},
+	0: {"GET /healthz", "GET /readyz", "GET /-/healthy", "GET /-/ready", "GET /version", "GET /nowhere", "GET /v2/openapi.json"},
 	ingest.Write: {"POST /post", "POST /post_zip",
 		"POST /v2/batch", "GET /v2/stream", "POST /v2/source/open", "POST /v2/source/close", "POST /v2/source/heads"},
 	ingest.Read: {"GET /", "GET /tabs", "GET /projection", "GET /supertabs", "GET /clients", "GET /names", "GET /types",

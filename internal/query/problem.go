@@ -97,5 +97,6 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	head.Set("Content-Type", typeJSON)
 	head.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // who hung up needs no answer
+	_, _ = w.Write(body) // who hung up needs no answer
+	_, _ = w.Write([]byte("\n"))
 }

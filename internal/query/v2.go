@@ -32,6 +32,7 @@ func (h *Handler) v2Routes() []Route {
 		route("/v2/tags", h.searchTags, "prefix", "limit", "after"),
 		route("/v2/tag-values", h.searchTagValues, "tag", "prefix", "limit", "after"),
 		route("/v2/types", h.countTypes),
+		{Pattern: "/v2/openapi.json", Scope: Open, Handler: http.HandlerFunc(h.describe)},
 	}
 }
 
