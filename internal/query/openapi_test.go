@@ -150,4 +150,3 @@ func TestRoutesAreDescribed(t *testing.T) {
 		}
 	}
 }
-
