@@ -83,7 +83,7 @@ func (c *Client) Ask(ctx context.Context, query string) (*Told, []byte, error) {
 		} else {
 			all.Rows = append(all.Rows, page.Rows...)
 		}
-		if page.Next == "" || strings.Contains(query, " limit ") {
+		if page.Next == "" {
 			return all, first, nil
 		}
 		form.Set("after", page.Next)

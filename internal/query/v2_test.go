@@ -342,6 +342,8 @@ func TestPages(t *testing.T) {
 	f("/v2/tag-values?tag=dc&", "values", 3, `{"name":"d0","tabs":9}`, `{"name":"d2","tabs":8}`)
 	f("/v2/tag-values?tag=odd+key&prefix=v;1&", "values", 10, `{"name":"v;10","tabs":1}`, `v;19`)
 	f("/v2/query?q=count(*)+by+(tab)&", "rows", 25, "t00", "t24")
+	f("/v2/query?q=count(*)+by+(tab)+limit+2&", "rows", 2, "t00", "t01")
+	f("/v2/query?q=top+6+count(*)+by+(tab)&", "rows", 4, "t00", "t03") // of what is picked there is one page
 	f("/v2/query?q=count(*)+by+(dc,+client)&", "rows", 25, "c00", "c23")
 	a := s.do(t, "GET /v2/types", "")
 	if !strings.Contains(a.body, `"types":[{"name":"TotalsCounter","tabs":25}]`) || !strings.Contains(a.body, `"as_of":1395954300,"lag_ms":0,"complete":true`) {

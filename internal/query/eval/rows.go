@@ -29,30 +29,37 @@ func (f *found) cursor() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-// rows fills in the rows of the page.
+// rows fills in the rows of the page. A limit of the query's own ends the
+// answer, one of the page ends the page.
 func (r *run) rows(a *Answer) {
 	all := r.found()
-	limit := r.e.o.MaxRows
-	for _, l := range []int{r.page.Limit, r.q.Limit, max(r.q.Pick, -r.q.Pick)} {
-		if l > 0 {
-			limit = min(limit, l)
-		}
-	}
 	if r.q.Pick != 0 {
 		r.pick(all)
 	} else {
 		slices.SortFunc(all, func(x, y *found) int { return x.compare(y) })
 		all = all[r.start(all):]
 	}
-	for i, f := range all {
-		if i == limit {
-			if r.q.Pick == 0 {
-				a.Next = all[i-1].cursor()
-			}
-			break
+	for _, most := range []int{r.q.Limit, max(r.q.Pick, -r.q.Pick)} {
+		if most > 0 {
+			all = all[:min(most, len(all))]
 		}
+	}
+	if most := r.pageRows(); len(all) > most {
+		all = all[:most]
+		if r.q.Pick == 0 {
+			a.Next = all[most-1].cursor()
+		}
+	}
+	for _, f := range all {
 		a.Rows = append(a.Rows, r.row(f))
 	}
+}
+
+func (r *run) pageRows() int {
+	if r.page.Limit > 0 {
+		return min(r.page.Limit, r.e.o.MaxRows)
+	}
+	return r.e.o.MaxRows
 }
 
 func (r *run) found() []*found {
