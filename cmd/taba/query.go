@@ -90,17 +90,12 @@ func explain(query string, err error) error {
 	return &usageError{errors.New(text)}
 }
 
-// clearScreen clears a terminal.
-const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
-
 // follow shows answers as they change.
 func (q *queryCommand) follow(cmd *cobra.Command, text string) error {
 	out := q.out(cmd)
 	return q.client().Follow(cmd.Context(), text, func(told *cli.Told, body []byte) error {
-		if out.Terminal && q.output.value == cli.Table {
-			if _, err := fmt.Fprint(out.W, clearScreen); err != nil {
-				return err
-			}
+		if err := q.wipe(out); err != nil {
+			return err
 		}
 		if err := q.show(out, told, body); err != nil {
 			return err
