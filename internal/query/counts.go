@@ -9,13 +9,12 @@ import (
 
 // counts counts requests of v2.
 type counts struct {
-	set      *metrics.Set
-	asked    *metrics.Counter
-	listed   *metrics.Counter
-	live     *metrics.Counter // subscriptions
-	pushed   *metrics.Counter // evaluations for subscribers
-	refused  map[string]*metrics.Counter
-	watching func() float64
+	set     *metrics.Set
+	asked   *metrics.Counter
+	listed  *metrics.Counter
+	live    *metrics.Counter // subscriptions
+	pushed  *metrics.Counter // evaluations for subscribers
+	refused map[string]*metrics.Counter
 }
 
 func newCounts(watching func() float64) *counts {
