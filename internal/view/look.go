@@ -210,7 +210,7 @@ func (s *shard) clientsIn(namespace string, r *Range, set clientSet) {
 }
 
 // Visitor is called with a chosen tab's index in Chosen.Tabs and one of its
-// States, which is its own during the call: nil if it cannot be decoded. The
+// States, which is its own during the call: nil for what cannot be decoded. The
 // client is empty unless States are looked at per client.
 type Visitor func(tab int, client string, st state.State)
 
@@ -250,6 +250,9 @@ func (c *Chosen) visit(h *hot, place int, order []string, f Visitor) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer c.v.hots.account(h)
+	if h.content.moved.setAside > 0 {
+		f(place, "", nil)
+	}
 	if !c.look.PerClient {
 		h.content.tell(&h.content.all, place, "", f)
 		return

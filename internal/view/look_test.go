@@ -211,6 +211,29 @@ func TestVisit(t *testing.T) {
 	}
 }
 
+// TestVisitTellsWhatCannotBeDecoded: of a record or of the log.
+func TestVisitTellsWhatCannotBeDecoded(t *testing.T) {
+	st := newFakeStore(1)
+	st.append(event{tab: "good", client: "c", value: 1}, event{tab: "log", client: "c", value: 1})
+	st.append(event{tab: "log", client: "c", raw: []byte("bad")})
+	tab := store.Tab{Name: "record", Type: "sum"}
+	st.vbs[0].records[tab] = &store.Record{Tab: tab, All: []byte("bad")}
+	v := New(st, testRegistry(t), Options{})
+	c, err := v.Choose(t.Context(), Look{Tabs: []Range{{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad []string
+	visit := func(tab int, _ string, s state.State) {
+		if s == nil {
+			bad = append(bad, c.Tabs[tab].Name)
+		}
+	}
+	if err := c.Visit(t.Context(), []Visitor{visit}, func(int) bool { return true }); err != nil || !slices.Equal(bad, []string{"log", "record"}) {
+		t.Errorf("%q cannot be decoded, %v", bad, err)
+	}
+}
+
 // TestIndexIsMadeWhileCommitsGoOn makes indexes while tabs come and go.
 func TestIndexIsMadeWhileCommitsGoOn(t *testing.T) {
 	st := newFakeStore(1)
