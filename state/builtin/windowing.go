@@ -197,22 +197,30 @@ func (s *uniqueSlices) Add(from state.State) (reach int64, ok bool) {
 	if reach = u.newest - uniqueAges + 1; reach > s.window.First {
 		return reach, false
 	}
-	if u.newest >= s.window.First {
-		s.sum.Merge(u)
-	}
+	s.sum.Merge(u) // also what ends before the window: how exact a sum is must not depend on how it was made
 	return reach, true
 }
 
 func (s *uniqueSlices) Merge(o state.Slices) { s.sum.Merge(&o.(*uniqueSlices).sum) }
 
 func (s *uniqueSlices) End() int64 {
-	if s.window.Ring == state.Ever || s.sum.n == 0 {
+	if s.window.Ring == state.Ever || s.empty() {
 		return s.window.First
 	}
 	return s.sum.newest + 1
 }
 
-func (s *uniqueSlices) Len() int { return int(min(s.sum.n, 1)) }
+// empty reports whether nothing was seen in the window.
+func (s *uniqueSlices) empty() bool {
+	return s.sum.n == 0 || s.window.Ring != state.Ever && s.sum.newest < s.window.First
+}
+
+func (s *uniqueSlices) Len() int {
+	if s.empty() {
+		return 0
+	}
+	return 1
+}
 
 func (s *uniqueSlices) At(int) state.Slice { return s }
 
