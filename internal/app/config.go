@@ -14,8 +14,8 @@ const (
 // the defaults and the reference in docs/operations.md all come from them.
 type ServerConfig struct {
 	Listen     string        `key:"listen" kind:"host:port" default:"127.0.0.1:8300" help:"address to listen on"`
-	Data       string        `key:"data" kind:"directory" help:"directory of the store; must be named unless store is memory"`
-	Store      string        `key:"store" oneof:"pebble,memory" default:"pebble" help:"storage engine; memory keeps nothing across restarts"`
+	Data       string        `key:"data" kind:"directory" help:"directory of the store; must be named if store is pebble"`
+	Store      string        `key:"store" oneof:"pebble,memory" or:"redis://…" default:"pebble" help:"storage engine: pebble in data; memory, which keeps nothing across restarts; or the URL of Redis or Valkey, which many servers may share"`
 	Name       string        `key:"name" kind:"name" help:"name under which the server shows itself; empty: taba_server.HOST.PORT"`
 	TokensFile string        `key:"tokens_file" kind:"file" help:"file of hashed bearer tokens; once named, every request needs one"`
 	Insecure   bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`

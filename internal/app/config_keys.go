@@ -15,6 +15,7 @@ type Key struct {
 	Kind    string   // what its values are: "size", "duration", "host:port", …
 	Default string   // as text; empty: none
 	OneOf   []string // the values allowed, if they are listed
+	Or      string   // what else is: a URL of the scheme that this begins with
 	Help    string
 	Secret  bool // not to be shown
 
@@ -83,12 +84,16 @@ func keyOf(section, name string, f reflect.StructField, index []int) Key {
 		Help:    f.Tag.Get("help"),
 		Secret:  f.Tag.Get("secret") == "true",
 		OneOf:   parseList(f.Tag.Get("oneof")),
+		Or:      f.Tag.Get("or"),
 		min:     f.Tag.Get("min"),
 	}
 	switch {
 	case k.Kind != "":
 	case k.OneOf != nil:
 		k.Kind = strings.Join(k.OneOf, "|")
+		if k.Or != "" {
+			k.Kind += "|" + k.Or
+		}
 	default:
 		k.Kind = kinds[f.Type]
 	}
@@ -117,13 +122,19 @@ func (k Key) parse(text string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.OneOf != nil && !slices.Contains(k.OneOf, text) {
+	if k.OneOf != nil && !slices.Contains(k.OneOf, text) && !k.isURL(text) {
 		return nil, fmt.Errorf("%q is not one of %s%s", text, strings.Join(k.OneOf, ", "), didYouMean(text, k.OneOf))
 	}
 	if k.min != "" && number(v) < number(must(parseAs(k.fieldType(), k.min))) {
 		return nil, fmt.Errorf("%s is below the least allowed, %s", text, k.min)
 	}
 	return v, nil
+}
+
+// isURL reports whether text is a URL that is allowed where words are listed.
+func (k Key) isURL(text string) bool {
+	scheme, _, _ := strings.Cut(k.Or, "://")
+	return scheme != "" && strings.HasPrefix(text, scheme) && strings.Contains(text, "://")
 }
 
 func parseAs(t reflect.Type, text string) (any, error) {

@@ -188,6 +188,18 @@ type Setting struct {
 	Origin string
 }
 
+// withoutPassword is a URL without its user, its password and its query.
+func withoutPassword(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = "(hidden)" + rest[at:]
+	}
+	if before, _, cut := strings.Cut(rest, "?"); cut && strings.Contains(rest, "password") {
+		rest = before + "?(hidden)"
+	}
+	return scheme + "://" + rest
+}
+
 // Settings lists a *ServerConfig or *AgentConfig; secrets are not shown.
 func Settings(section string, cfg any, origins Origins) []Setting {
 	var list []Setting
@@ -195,6 +207,9 @@ func Settings(section string, cfg any, origins Origins) []Setting {
 		value := k.get(cfg)
 		if k.Secret && value != "" {
 			value = "(hidden)"
+		}
+		if k.isURL(value) {
+			value = withoutPassword(value)
 		}
 		list = append(list, Setting{Key: k, Value: value, Origin: cmp.Or(origins[k.Path()], OriginDefault)})
 	}

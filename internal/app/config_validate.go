@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/tabaproject/taba/internal/store/redisstore"
 )
 
 // Validate reports, as Problems, what no single setting can know: whether
@@ -25,6 +27,11 @@ func (c *ServerConfig) problems() Problems {
 	v.limits(c.Limits)
 	if c.Store == "pebble" && c.Data == "" {
 		v.add("data", "is not set; name the directory of the store (--data DIR), or keep nothing with --store memory")
+	}
+	if redisstore.IsURL(c.Store) {
+		if _, err := redisstore.Parse(c.Store); err != nil {
+			v.add("store", "%v", err)
+		}
 	}
 	return v.problems
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tabaproject/taba/internal/statsd"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/store/pebblestore"
+	"github.com/tabaproject/taba/internal/store/redisstore"
 	"github.com/tabaproject/taba/internal/view"
 	"github.com/tabaproject/taba/internal/wire"
 	"github.com/tabaproject/taba/state"
@@ -75,9 +76,25 @@ func openStore(cfg ServerConfig, opts Options) (store.Store, error) {
 	if cfg.Store == "memory" {
 		return store.NewMem(store.MemOptions{Now: opts.Now}), nil
 	}
+	if redisstore.IsURL(cfg.Store) {
+		return openRedis(cfg.Store, opts)
+	}
 	st, err := pebblestore.Open(pebblestore.Options{Dir: cfg.Data, FS: opts.FS, Logger: opts.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", cfg.Data, err)
+	}
+	return st, nil
+}
+
+func openRedis(url string, opts Options) (store.Store, error) {
+	o, err := redisstore.Parse(url)
+	if err != nil {
+		return nil, err
+	}
+	o.Logger, o.Now = opts.Logger, opts.Now
+	st, err := redisstore.Open(context.Background(), o)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	return st, nil
 }

@@ -34,6 +34,7 @@ var plan = map[string]room{
 	"internal/store":             {"", "the store points at nothing: engines move bytes and know no Type"},
 	"internal/store/storetest":   {"internal/store", "the contract is tested without knowing who calls it"},
 	"internal/store/pebblestore": {"internal/store", "an engine knows the contract and its disk"},
+	"internal/store/redisstore":  {"internal/store", "an engine knows the contract and its servers"},
 	"internal/wire":              {"state internal/pyjson internal/store", "bytes to events and parts; the only language processes share"},
 	"internal/wire/statsdtext":   {"", "lines of text to metrics; it knows no Type"},
 
@@ -55,7 +56,7 @@ var plan = map[string]room{
 	"internal/query/lang": {"", "text to queries; it knows nobody who answers them"},
 
 	// What knows them all, and what is beside them.
-	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view internal/query", "wiring: the only place that knows every stage"},
+	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/view internal/query", "wiring: the only place that knows every stage"},
 	"internal/cli":           {"", "asks servers as any client does, over HTTP"},
 	"internal/fleet":         {"internal/wire", "records as any client does, over HTTP"},
 	"internal/demo":          {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},

@@ -1,0 +1,56 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/redisstore"
+	"github.com/tabaproject/taba/internal/store/storetest"
+)
+
+var stores atomic.Int64
+
+// fresh returns a prefix that no other store has.
+func fresh() string { return fmt.Sprintf("t%d", stores.Add(1)) }
+
+// contract runs the contract against stores of a deployment.
+func contract(t *testing.T, options func(storetest.Config) redisstore.Options) {
+	storetest.Run(t, func(t testing.TB, c storetest.Config) storetest.Opened {
+		o := options(c)
+		o.Prefix, o.VBuckets, o.Now = fresh(), c.VBuckets, func() time.Time { return c.Created }
+		s := open(t, o)
+		return storetest.Opened{Store: s, Reopen: func() store.Store {
+			if err := s.Shutdown(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, o)
+			return s
+		}}
+	})
+}
+
+func open(t testing.TB, o redisstore.Options) *redisstore.Store {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = logTo(t.Output())
+	}
+	s, err := redisstore.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Shutdown() })
+	return s
+}
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+func TestStandaloneContract(t *testing.T) {
+	t.Parallel()
+	r := redis(t)
+	contract(t, func(storetest.Config) redisstore.Options { return redisstore.Options{Addrs: []string{r.addr}} })
+}
