@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -106,7 +107,7 @@ func (s *Store) glance() time.Duration { return max(s.opts.Timeout/5, time.Milli
 func (s *Store) look() {
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
 	defer cancel()
-	if err := s.refresh(ctx); err == nil {
+	if err := s.refresh(); err == nil {
 		s.lost = false
 	} else if s.ctx.Err() == nil && !s.lost {
 		s.lost = true
@@ -115,35 +116,41 @@ func (s *Store) look() {
 	_ = s.examine(ctx) // each shard remembers
 }
 
-// examine checks every shard, and lets it take writes or not.
+// examine checks every shard, and lets it take writes or not. It returns why
+// nothing would be acknowledged.
 func (s *Store) examine(ctx context.Context) error {
 	shards := s.all()
 	errs := make([]error, len(shards))
 	var wg sync.WaitGroup
 	for i, h := range shards {
-		if p := h.place.Load(); p != nil {
-			wg.Go(func() { errs[i] = h.examine(ctx, p) })
-		}
+		wg.Go(func() { errs[i] = h.examine(ctx) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func (h *shard) examine(ctx context.Context, p *place) error {
-	err := p.err
-	if err == nil {
+func (h *shard) examine(ctx context.Context) error {
+	p := h.place.Load()
+	var err error
+	switch {
+	case p == nil && slices.Contains(*h.s.route.Load(), h):
+		err = fmt.Errorf("%w: no server has the vbuckets that %s had", errMoved, h.name)
+	case p == nil: // it serves nothing any more
+	case p.err != nil:
+		err = p.err
+	default:
 		err = h.probe(ctx, p)
 	}
 	before := h.sick.Load()
 	if err == nil {
 		h.sick.Store(nil)
 		if before != nil {
-			h.s.opts.Logger.Info("the store takes writes again", "server", p.addr)
+			h.s.opts.Logger.Info("the store acknowledges again", "server", h.name)
 		}
 		return nil
 	}
 	if ctx.Err() == nil && h.sick.CompareAndSwap(before, &err) && before == nil {
-		h.s.opts.Logger.Warn("the store takes no writes", "server", p.addr, "error", err)
+		h.s.opts.Logger.Warn("the store acknowledges nothing", "server", h.name, "error", err)
 	}
 	return err
 }
@@ -170,7 +177,7 @@ func (h *shard) probe(ctx context.Context, p *place) error {
 		return err
 	}
 	h.synced.Store(h.s.syncs(ctx, c))
-	return nil
+	return h.short(p.addr, replicationOf(info).online)
 }
 
 // roomIn returns an error if a server is out of memory.

@@ -24,7 +24,7 @@ func (s *Store) Compact(ctx context.Context, vb int, updates []store.Update, tri
 	for {
 		done, ok, err := s.compact(ctx, vb, updates, trim)
 		if errors.Is(err, errMoved) {
-			_ = s.refresh(ctx) // an error will be met again
+			_ = s.refresh() // an error will be met again
 		}
 		if errors.Is(err, errRaced) {
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,21 +117,41 @@ func parseInfo(into map[string]string, text string) {
 type replication struct {
 	master bool
 	id     string
-	online int // replicas that follow
+	online []string // replicas that follow, each once
 }
 
-func parseReplication(text string) (r replication) {
+func parseReplication(text string) replication {
 	all := map[string]string{}
 	parseInfo(all, text)
-	r.master = all["role"] == "master"
-	r.id = all["master_replid"]
-	n, _ := strconv.Atoi(all["connected_slaves"]) // 0 if malformed
-	for i := range n {
-		if strings.Contains(all["slave"+strconv.Itoa(i)], "state=online") {
-			r.online++
+	return replicationOf(all)
+}
+
+func replicationOf(info map[string]string) (r replication) {
+	r.master = info["role"] == "master"
+	r.id = info["master_replid"]
+	n, _ := strconv.Atoi(info["connected_slaves"]) // 0 if malformed
+	for i := range min(n, len(info)) {
+		if addr, follows := parseFollower(info["slave"+strconv.Itoa(i)]); follows && !slices.Contains(r.online, addr) {
+			r.online = append(r.online, addr)
 		}
 	}
 	return r
+}
+
+// parseFollower reads ip=…,port=…,state=….
+func parseFollower(text string) (addr string, follows bool) {
+	var ip, port string
+	for field := range strings.SplitSeq(text, ",") {
+		switch name, value, _ := strings.Cut(field, "="); name {
+		case "ip":
+			ip = value
+		case "port":
+			port = value
+		case "state":
+			follows = value == "online"
+		}
+	}
+	return net.JoinHostPort(ip, port), follows
 }
 
 // errMoved: the vbucket is elsewhere, or on its way; nothing was done.

@@ -18,7 +18,8 @@ var stores atomic.Int64
 // fresh returns a prefix that no other store has.
 func fresh() string { return fmt.Sprintf("t%d", stores.Add(1)) }
 
-// contract runs the contract against stores of a deployment.
+// contract runs the contract against stores of a deployment. Nobody is killed,
+// so servers need not sync each answer.
 func contract(t *testing.T, options func(storetest.Config) redisstore.Options) {
 	storetest.Run(t, func(t testing.TB, c storetest.Config) storetest.Opened {
 		o := options(c)
@@ -34,13 +35,15 @@ func contract(t *testing.T, options func(storetest.Config) redisstore.Options) {
 	})
 }
 
-func open(t testing.TB, o redisstore.Options) *redisstore.Store {
+// open opens a store that can be opened. It may take more than one attempt:
+// machines may be slow, connections may end.
+func open(t testing.TB, o redisstore.Options) (s *redisstore.Store) {
 	t.Helper()
 	if o.Logger == nil {
 		o.Logger = logTo(t.Output())
 	}
-	s, err := redisstore.Open(t.Context(), o)
-	if err != nil {
+	var err error
+	if !within(*patience, func() bool { s, err = redisstore.Open(t.Context(), o); return err == nil }) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Shutdown() })

@@ -86,26 +86,11 @@ func TestCutConnections(t *testing.T) {
 	direct := open(t, redisstore.Options{Addrs: []string{r.addr}, VBuckets: 4})
 	o := redisstore.Options{Addrs: []string{newProxy(t, r.addr, 1).addr}, Timeout: time.Second}
 	other := newProxy(t, r.addr, 2)
-	l := burden(t, 4, direct, openSomehow(t, o), openSomehow(t, redisstore.Options{Addrs: []string{other.addr}, Timeout: time.Second}))
+	l := burden(t, 4, direct, open(t, o), open(t, redisstore.Options{Addrs: []string{other.addr}, Timeout: time.Second}))
 	const often = 100
-	if !within(time.Minute, func() bool { return l.failed.Load() > often }) {
+	if !within(*patience, func() bool { return l.failed.Load() > often }) {
 		t.Errorf("only %d parts were sent again", l.failed.Load())
 	}
 	other.calmDown()
 	l.finish()
-}
-
-// openSomehow opens a store over connections that are cut.
-func openSomehow(t *testing.T, o redisstore.Options) *redisstore.Store {
-	t.Helper()
-	var s *redisstore.Store
-	if !within(time.Minute, func() (ok bool) {
-		var err error
-		s, err = redisstore.Open(t.Context(), o)
-		return err == nil
-	}) {
-		t.Fatal("the store cannot be opened")
-	}
-	t.Cleanup(func() { _ = s.Shutdown() })
-	return s
 }

@@ -1,6 +1,8 @@
 package redisstore_test
 
 import (
+	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,33 +14,28 @@ import (
 
 // guarded is masters with replicas, watched by three Sentinels.
 type guarded struct {
-	masters   map[string]*server
+	t         testing.TB
+	net       *network
+	masters   map[string]*server // at first
 	replicas  map[string][]*server
 	sentinels []*server
 }
 
 // guard starts a master with replicas for each name, and the Sentinels.
-func guard(t testing.TB, replicas int, names ...string) *guarded {
+func guard(n *network, replicas int, names ...string) *guarded {
+	t := n.t
 	t.Helper()
-	g := &guarded{masters: map[string]*server{}, replicas: map[string][]*server{}}
+	g := &guarded{t: t, net: n, masters: map[string]*server{}, replicas: map[string][]*server{}}
 	for _, name := range names {
-		g.masters[name] = redis(t)
+		g.masters[name] = g.net.redis()
 		for range replicas {
-			r := redis(t)
+			r := g.net.redis()
 			r.follow(g.masters[name])
 			g.replicas[name] = append(g.replicas[name], r)
 		}
 	}
 	for range 3 {
-		g.sentinels = append(g.sentinels, sentinel(t, g.masters, 2*time.Second))
-	}
-	for _, s := range g.sentinels {
-		for _, name := range names {
-			s.eventually("Sentinels know each other and the replicas", func() bool {
-				m := fields(s.do("SENTINEL", "MASTER", name))
-				return m["num-other-sentinels"] == "2" && m["num-slaves"] == strconv.Itoa(replicas)
-			})
-		}
+		g.sentinels = append(g.sentinels, g.net.sentinel(g.masters))
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -47,7 +44,87 @@ func guard(t testing.TB, replicas int, names ...string) *guarded {
 			}
 		}
 	})
+	for _, name := range names {
+		g.settled(name)
+	}
 	return g
+}
+
+// sentinel starts a Sentinel on a host of its own.
+func (n *network) sentinel(masters map[string]*server) *server {
+	n.t.Helper()
+	ip := n.host()
+	s := sentinel(n.t, ip, masters, 2*time.Second, "bind-source-addr "+ip)
+	s.addr = n.link(s)
+	_, port, _ := net.SplitHostPort(s.addr)
+	s.args = append(s.args, "--sentinel", "announce-ip", s.ip, "--sentinel", "announce-port", port)
+	s.start()
+	s.hasten()
+	return s
+}
+
+// servers are all of a name.
+func (g *guarded) servers(name string) []*server {
+	return append([]*server{g.masters[name]}, g.replicas[name]...)
+}
+
+// master returns the server that Sentinels say is the master, nil if they do
+// not agree.
+func (g *guarded) master(name string, sentinels ...*server) (m *server) {
+	if len(sentinels) == 0 {
+		sentinels = g.sentinels
+	}
+	for _, s := range sentinels {
+		addr := strings.Split(s.try("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name), "\n")
+		i := slices.IndexFunc(g.servers(name), func(x *server) bool {
+			return len(addr) == 2 && x.addr == net.JoinHostPort(addr[0], addr[1])
+		})
+		if i < 0 || m != nil && m != g.servers(name)[i] {
+			return nil
+		}
+		m = g.servers(name)[i]
+	}
+	return m
+}
+
+// agreed waits until Sentinels agree on a master: on a busy machine they may see
+// one as down that is not.
+func (g *guarded) agreed(name string) (m *server) {
+	g.t.Helper()
+	g.sentinels[0].eventually("Sentinels agree", func() bool { m = g.master(name); return m != nil })
+	return m
+}
+
+// others are the servers of a name that are not the master.
+func (g *guarded) others(name string, m *server) []*server {
+	return slices.DeleteFunc(g.servers(name), func(s *server) bool { return s == m })
+}
+
+// settled waits until every Sentinel sees the same master, the same replicas and
+// each other, all in good order, and the replicas follow: what must be so before
+// anything is broken.
+func (g *guarded) settled(name string) {
+	g.t.Helper()
+	g.sentinels[0].eventually("all is in order at "+name, func() bool {
+		m := g.master(name)
+		if m == nil {
+			return false
+		}
+		for _, s := range g.sentinels {
+			f := fields(s.try("SENTINEL", "MASTER", name))
+			if f["flags"] != "master" || f["num-other-sentinels"] != "2" || f["num-slaves"] != strconv.Itoa(len(g.replicas[name])) {
+				return false
+			}
+			if !strings.HasPrefix(s.try("SENTINEL", "CKQUORUM", name), "OK 3") {
+				return false
+			}
+			replicas := s.try("SENTINEL", "REPLICAS", name)
+			if strings.Count(replicas, "\nflags\nslave\n") != len(g.replicas[name]) || strings.Count(replicas, "master-link-status\nok\n") != len(g.replicas[name]) {
+				return false
+			}
+		}
+		return !slices.ContainsFunc(g.others(name, m), func(r *server) bool { return !m.hasFollower(r) || !r.kept() })
+	})
 }
 
 // fields reads the names and values that alternate in the lines of an answer.
@@ -70,7 +147,12 @@ func (g *guarded) options(masters ...redisstore.Master) redisstore.Options {
 
 func TestSentinelContract(t *testing.T) {
 	t.Parallel()
-	g := guard(t, 1, "one", "two")
+	g := guard(newNetwork(t, false), 1, "one", "two")
+	for _, name := range []string{"one", "two"} {
+		for _, s := range g.servers(name) {
+			s.relax()
+		}
+	}
 	contract(t, func(c storetest.Config) redisstore.Options {
 		last := c.VBuckets - 1
 		if last == 0 {
@@ -80,54 +162,161 @@ func TestSentinelContract(t *testing.T) {
 	})
 }
 
-// clustered starts a Cluster of masters that share the slots.
-func clustered(t testing.TB, masters int) []*server {
-	t.Helper()
-	var nodes []*server
-	for range masters {
-		nodes = append(nodes, node(t))
-	}
-	for i, n := range nodes {
-		first, last := i*16384/masters, (i+1)*16384/masters-1
-		n.do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
-		if i > 0 {
-			n.meet(nodes[0])
-		}
-	}
-	for _, n := range nodes {
-		n.eventually("the Cluster is whole", func() bool {
-			info := n.do("CLUSTER", "INFO")
-			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(masters))
-		})
-	}
-	return nodes
+// cluster is the nodes of a Cluster, some of them replicas.
+type cluster struct {
+	t     testing.TB
+	nodes []*server
 }
 
-func node(t testing.TB) *server {
+// clustered starts a Cluster of masters that share the slots, the first of which
+// have as many replicas as is said.
+func clustered(t testing.TB, masters int, replicas ...int) *cluster {
 	t.Helper()
-	n := redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", freePort(t), "--cluster-require-full-coverage", "no")
+	c := &cluster{t: t}
+	for i := range masters {
+		n := c.node()
+		// Epochs that are given, and need not be fought out while masters fail.
+		n.do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		n.do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*16384/masters), strconv.Itoa((i+1)*16384/masters-1))
+		c.add(n)
+	}
+	for i, of := range replicas {
+		id := c.nodes[i].do("CLUSTER", "MYID")
+		for range of {
+			r := c.node()
+			c.add(r)
+			r.eventually("it knows its master", func() bool { return strings.Contains(r.do("CLUSTER", "NODES"), id) })
+			r.eventually("it becomes a replica", func() bool { return r.try("CLUSTER", "REPLICATE", id) == "OK" })
+		}
+	}
+	t.Cleanup(func() {
+		for _, n := range c.nodes {
+			if t.Failed() && n.running() {
+				t.Logf("node %s:\n%s\n%s", n.addr, n.try("CLUSTER", "NODES"), n.try("INFO", "replication"))
+			}
+		}
+	})
+	c.settled(masters)
+	return c
+}
+
+// node starts a node that knows no other. Replicas stay with their masters: else
+// those of a master that is about to fail may leave it for one that has none.
+func (c *cluster) node() *server {
+	c.t.Helper()
+	return redis(c.t, append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", freePort(c.t),
+		"--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no"}, durable...)...)
+}
+
+// add has a node meet the first one.
+func (c *cluster) add(n *server) {
+	c.t.Helper()
+	if len(c.nodes) > 0 {
+		first := c.nodes[0]
+		n.do("CLUSTER", "MEET", first.ip, first.port, first.bus())
+	}
+	c.nodes = append(c.nodes, n)
+}
+
+// bus is a node's port for other nodes.
+func (s *server) bus() string { return s.args[slices.Index(s.args, "--cluster-port")+1] }
+
+// settled waits until every node knows all others, which have slots and which
+// follow whom, under the same epochs, and none is thought to have failed. A
+// node that does not know the others when its master dies can never take over.
+func (c *cluster) settled(masters int) {
+	c.t.Helper()
+	c.nodes[0].eventually("the Cluster is whole", func() bool {
+		var views []string
+		for _, n := range c.nodes {
+			views = append(views, n.try("CLUSTER", "NODES"))
+		}
+		want := outlook(views[0])
+		if len(want) != len(c.nodes) || strings.Count(strings.TrimSpace(views[0]), "\n") != len(c.nodes)-1 || strings.Count(strings.Join(want, "\n"), " master ") != masters {
+			return false
+		}
+		for _, v := range views {
+			if !slices.Equal(outlook(v), want) {
+				return false
+			}
+		}
+		for _, n := range c.nodes {
+			if !strings.Contains(n.try("CLUSTER", "INFO"), "cluster_state:ok") || !n.kept() {
+				return false
+			}
+			info := n.try("INFO", "replication")
+			if strings.Contains(info, "role:slave") && !strings.Contains(info, "master_link_status:up") {
+				return false
+			}
+			if strings.Contains(info, "role:master") && strings.Count(info, "state=online") != strings.Count(strings.Join(want, "\n"), " slave "+n.try("CLUSTER", "MYID")+" ") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// outlook is what a node thinks of each: id, role, master, epoch, slots. A node
+// that is not in order is left out.
+func outlook(view string) (lines []string) {
+	for line := range strings.Lines(view) {
+		f := strings.Fields(line)
+		if len(f) < 8 || f[7] != "connected" {
+			continue
+		}
+		role := strings.TrimPrefix(f[2], "myself,")
+		if role == "master" && len(f) > 8 || role == "slave" {
+			lines = append(lines, strings.Join([]string{f[0], role, f[3], f[6], strings.Join(f[8:], " ")}, " "))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// owner returns the node that has a slot, by the word of a node; nil if none has.
+func (c *cluster) owner(witness *server, slot int) *server {
+	for line := range strings.Lines(witness.try("CLUSTER", "NODES")) {
+		f := strings.Fields(line)
+		if len(f) < 9 || strings.Contains(f[2], "fail") {
+			continue
+		}
+		for _, slots := range f[8:] {
+			first, last, ranged := strings.Cut(slots, "-")
+			if !ranged {
+				last = first
+			}
+			a, err1 := strconv.Atoi(first)
+			b, err2 := strconv.Atoi(last)
+			if err1 == nil && err2 == nil && a <= slot && slot <= b {
+				addr, _, _ := strings.Cut(f[1], "@")
+				i := slices.IndexFunc(c.nodes, func(n *server) bool { return n.addr == addr })
+				return c.nodes[i]
+			}
+		}
+	}
+	return nil
+}
+
+// mustOwner waits until a node knows who has a slot.
+func (c *cluster) mustOwner(witness *server, slot int) (n *server) {
+	c.t.Helper()
+	witness.eventually("it knows who has the slot", func() bool { n = c.owner(witness, slot); return n != nil })
 	return n
 }
 
-func (s *server) meet(other *server) {
-	s.t.Helper()
-	s.do("CLUSTER", "MEET", "127.0.0.1", other.port, other.busPort())
-}
-
-func (s *server) busPort() string {
-	for i, a := range s.args {
-		if a == "--cluster-port" {
-			return s.args[i+1]
-		}
+func (c *cluster) options() redisstore.Options {
+	o := redisstore.Options{Kind: redisstore.Cluster}
+	for _, n := range c.nodes {
+		o.Addrs = append(o.Addrs, n.addr)
 	}
-	s.t.Fatal("not a node of a Cluster")
-	return ""
+	return o
 }
 
 func TestClusterContract(t *testing.T) {
 	t.Parallel()
-	nodes := clustered(t, 3)
-	contract(t, func(storetest.Config) redisstore.Options {
-		return redisstore.Options{Kind: redisstore.Cluster, Addrs: []string{nodes[0].addr}}
-	})
+	c := clustered(t, 3)
+	for _, n := range c.nodes {
+		n.relax()
+	}
+	contract(t, func(storetest.Config) redisstore.Options { return c.options() })
 }

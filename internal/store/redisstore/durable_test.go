@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 // TestReplicaHangs: what waits for replicas and what does not.
 func TestReplicaHangs(t *testing.T) {
 	t.Parallel()
-	m, r := redis(t), redis(t)
+	m, r := redis(t, durable...), redis(t, durable...)
 	r.follow(m)
 	o := redisstore.Options{Addrs: []string{m.addr}, VBuckets: 2, Timeout: time.Second}
 	all := open(t, o)
@@ -23,9 +24,9 @@ func TestReplicaHangs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &sender{id: id, heads: map[int]store.Head{}}
+		return &sender{id: id, parts: make([][]store.Part, 2), acked: make([]int, 2)}
 	}
-	one := func(s *redisstore.Store, p store.Part) store.PartResult {
+	send := func(s *redisstore.Store, p store.Part) store.PartResult {
 		t.Helper()
 		results, err := s.Append(t.Context(), []store.Part{p})
 		if err != nil {
@@ -33,40 +34,70 @@ func TestReplicaHangs(t *testing.T) {
 		}
 		return results[0]
 	}
+	// A machine that is slow may also keep the master from answering in time.
+	one := func(s *redisstore.Store, p store.Part) (r store.PartResult) {
+		t.Helper()
+		within(*patience, func() bool { r = send(s, p); return r.Err == nil })
+		return r
+	}
+	done := func(f func() error) {
+		t.Helper()
+		var err error
+		if !within(*patience, func() bool { err = f(); return err == nil }) {
+			t.Fatal(err)
+		}
+	}
+	waits := func(what string, f func() error) {
+		t.Helper()
+		var err error
+		if !within(*patience, func() bool { err = f(); return err != nil && strings.Contains(err.Error(), "0 of 1 replicas answered") }) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
 	a, b := newSender(1), newSender(2)
-	first := a.seal(0, 1)
-	if got := one(all, first); got.Verdict != store.Applied || got.Stable != 1 || got.Epoch != store.Epoch(all.Meta().ID) {
+	first := a.seal(0)
+	if got := one(all, first); got.Head.Seq != 1 || got.Stable != 1 || got.Epoch != store.Epoch(all.Meta().ID) {
 		t.Errorf("got %+v", got)
 	}
 	closed := newSender(3)
-	if _, err := noneOf.Close(t.Context(), closed.id, store.Token{1}); err != nil {
-		t.Fatal(err)
-	}
+	done(func() error {
+		_, err := noneOf.Close(t.Context(), closed.id, store.Token{1})
+		return err
+	})
 
 	r.signal(syscall.SIGSTOP)
-	says(t, one(all, first).Err, "0 of 1 replicas answered") // a duplicate
-	says(t, one(all, b.seal(0, 1)).Err, "0 of 1 replicas answered")
-	_, err := all.Load(t.Context(), 0, store.LoadRequest{})
-	says(t, err, "0 of 1 replicas answered")
+	waits("a duplicate", func() error { return send(all, first).Err })
+	waits("a part", func() error { return send(all, b.seal(0)).Err })
+	waits("a query", func() error {
+		_, err := all.Load(t.Context(), 0, store.LoadRequest{})
+		return err
+	})
 	if got := one(noneOf, first); got.Verdict != store.Duplicate || got.Stable != 0 {
 		t.Errorf("without waiting: got %+v", got)
 	}
-	if _, err := noneOf.Load(t.Context(), 0, store.LoadRequest{}); err != nil {
-		t.Error(err)
-	}
-	_, err = noneOf.Close(t.Context(), a.id, store.Token{1})
-	says(t, err, "0 of 1 replicas answered")
-	says(t, one(noneOf, closed.seal(0, 1)).Err, "0 of 1 replicas answered")
+	done(func() error {
+		_, err := noneOf.Load(t.Context(), 0, store.LoadRequest{})
+		return err
+	})
+	waits("the end of an id", func() error {
+		_, err := noneOf.Close(t.Context(), a.id, store.Token{1})
+		return err
+	})
+	waits("that an id has ended", func() error { return send(noneOf, closed.seal(0)).Err })
 
 	r.signal(syscall.SIGCONT)
-	if got := one(noneOf, closed.seal(0, 1)); got.Verdict != store.SourceClosed {
+	if got := one(noneOf, closed.seal(0)); got.Verdict != store.SourceClosed {
 		t.Errorf("got %+v", got)
 	}
-	c, err := noneOf.Close(t.Context(), a.id, store.Token{2})
-	if err != nil || c.Token != (store.Token{1}) {
-		t.Errorf("got %+v, %v: the first closer's answer was lost, not his close", c, err)
+	var c store.Closed
+	done(func() (err error) {
+		c, err = noneOf.Close(t.Context(), a.id, store.Token{2})
+		return err
+	})
+	if c.Token != (store.Token{1}) {
+		t.Errorf("got %+v: the first closer's answer was lost, not his close", c)
 	}
-	if got := one(all, b.seal(0, 1)); got.Verdict != store.Duplicate || got.Stable != 1 {
+	if got := one(all, b.seal(0)); got.Verdict != store.Duplicate || got.Stable != 1 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -78,7 +109,7 @@ func TestEpoch(t *testing.T) {
 	s := open(t, redisstore.Options{Addrs: []string{m.addr}, VBuckets: 1})
 	epoch := func() (e store.Epoch) {
 		t.Helper()
-		if !within(20*time.Second, func() bool {
+		if !within(*patience, func() bool {
 			l, err := s.Load(t.Context(), 0, store.LoadRequest{})
 			if err == nil {
 				e = l.Epoch

@@ -38,7 +38,7 @@ func (s *Store) open(ctx context.Context) error {
 		v = s.implied()
 	}
 	s.cut(v)
-	if err := s.refresh(ctx); err != nil {
+	if err := s.refresh(); err != nil {
 		return err
 	}
 	m, found, err := s.stored(ctx, 0)
@@ -56,7 +56,7 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 		s.cut(m.Partition.VBuckets)
-		if err := s.refresh(ctx); err != nil {
+		if err := s.refresh(); err != nil {
 			return err
 		}
 	} else {
@@ -186,7 +186,18 @@ func (s *Store) create(ctx context.Context, m meta, found bool) (meta, error) {
 // greetAll makes sure that every server holds what it should, and remembers
 // the last pass of garbage collection.
 func (s *Store) greetAll(ctx context.Context) error {
-	if err := s.examine(ctx); err != nil {
+	var errs []error
+	for _, h := range s.all() {
+		// Replicas may be away: a server starts all the same.
+		err := h.examine(ctx)
+		if !errors.Is(err, errReplicas) {
+			errs = append(errs, err)
+		}
+		if !h.synced.Load() && err == nil {
+			s.opts.Logger.Warn("appendfsync is not always, or may not be asked for: killed and back at once, a server may lack what it answered last", "server", h.name)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	return s.passes.observe(ctx, s)

@@ -1,43 +1,31 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/redis/rueidis"
 )
 
 // sighting is what one Sentinel says of one master.
 type sighting struct {
-	addr      string
-	epoch     uint64          // of the configuration: the highest is the newest
-	sentinels int             // how many watch it
-	out       map[string]bool // of every server, the master too: it is not elected
+	addr    string
+	epoch   uint64   // of the configuration: the highest is the newest
+	servers []string // the master, and every replica that may be elected
 }
 
 // discoverSentinel asks every Sentinel at the same time. The newest
 // configuration says where a master is. If nobody that answers has it, it is
 // one that no replica follows any more, and nothing is acknowledged there.
-func (s *Store) discoverSentinel(ctx context.Context) ([]*place, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
-	seen := make([][]sighting, len(s.opts.Addrs))
-	errs := make([]error, len(s.opts.Addrs))
-	var wg sync.WaitGroup
-	for i, addr := range s.opts.Addrs {
-		wg.Go(func() { seen[i], errs[i] = s.sentinel(ctx, addr) })
-	}
-	wg.Wait()
-	seen = slices.DeleteFunc(seen, func(x []sighting) bool { return x == nil })
+func (s *Store) discoverSentinel() ([]*place, error) {
+	seen, err := gather(s, s.opts.Addrs, s.sentinel)
 	if len(seen) == 0 {
-		return nil, fmt.Errorf("no Sentinel answers: %w", errors.Join(errs...))
+		return nil, fmt.Errorf("no Sentinel answers: %w", err)
 	}
 	var places []*place
 	for m, master := range s.opts.Masters {
@@ -56,7 +44,7 @@ func (s *Store) discoverSentinel(ctx context.Context) ([]*place, error) {
 			p.err = fmt.Errorf("master: Sentinels at %s know no master %q", strings.Join(s.opts.Addrs, ", "), master.Name)
 		} else {
 			p.addr = newest(of)
-			p.replicas = promotable(of, p.addr)
+			p.servers = successors(of)
 		}
 		places = append(places, p)
 	}
@@ -65,47 +53,19 @@ func (s *Store) discoverSentinel(ctx context.Context) ([]*place, error) {
 
 // newest is the address in the newest configuration.
 func newest(of []sighting) string {
-	return slices.MaxFunc(of, func(a, b sighting) int { return compare(a.epoch, b.epoch) }).addr
+	return slices.MaxFunc(of, func(a, b sighting) int { return cmp.Compare(a.epoch, b.epoch) }).addr
 }
 
-// promotable counts the servers that are known besides the master, but for
-// those which a majority of all Sentinels say are out; at least one if there
-// is any. Who does not know yet that there is another master speaks of the same
-// servers.
-func promotable(of []sighting, master string) (n int) {
-	all := 0
-	votes := map[string]int{}
+// successors are all servers that any Sentinel would let be the master: each
+// knows what a master told it last, and any may be the one that decides. Who
+// does not know yet that there is another master speaks of the same servers.
+func successors(of []sighting) (list []string) {
 	for _, x := range of {
-		all = max(all, x.sentinels)
-		for addr, out := range x.out {
-			votes[addr] += 0
-			if out {
-				votes[addr]++
-			}
-		}
+		list = append(list, x.servers...)
 	}
-	delete(votes, master)
-	for _, v := range votes {
-		if 2*v <= all {
-			n++
-		}
-	}
-	if n == 0 && len(votes) > 0 {
-		return 1
-	}
-	return n
+	slices.Sort(list)
+	return slices.Compact(list)
 }
-
-// isOut reports whether a Sentinel would not let a replica take over as long as
-// another one follows: it is down, or has not followed for so long that what is
-// known of the others' offsets is newer: Sentinels prefer the greatest.
-func isOut(replica map[string]string) bool {
-	apart, _ := strconv.Atoi(replica["master-link-down-time"]) // milliseconds; 0 if malformed
-	return strings.Contains(replica["flags"], "_down") || time.Duration(apart)*time.Millisecond > infoPeriod
-}
-
-// infoPeriod is how old what a Sentinel knows of a replica can be.
-const infoPeriod = 10 * time.Second
 
 // sentinel asks one Sentinel about every master.
 func (s *Store) sentinel(ctx context.Context, addr string) ([]sighting, error) {
@@ -140,10 +100,9 @@ func readSighting(master, replicas rueidis.RedisResult) (x sighting, err error) 
 	if err != nil {
 		return x, err
 	}
-	others, _ := strconv.Atoi(m["num-other-sentinels"])      // 0 if malformed
-	epoch, _ := strconv.ParseUint(m["config-epoch"], 10, 64) // likewise
-	x = sighting{addr: net.JoinHostPort(m["ip"], m["port"]), epoch: epoch, sentinels: others + 1, out: map[string]bool{}}
-	x.out[x.addr] = strings.Contains(m["flags"], "_down")
+	epoch, _ := strconv.ParseUint(m["config-epoch"], 10, 64) // 0 if malformed
+	x = sighting{addr: net.JoinHostPort(m["ip"], m["port"]), epoch: epoch}
+	x.servers = append(x.servers, x.addr)
 	list, err := replicas.ToArray()
 	if err != nil {
 		return x, err
@@ -153,7 +112,12 @@ func readSighting(master, replicas rueidis.RedisResult) (x sighting, err error) 
 		if err != nil {
 			return x, err
 		}
-		x.out[net.JoinHostPort(f["ip"], f["port"])] = isOut(f)
+		if f["slave-priority"] != neverElected {
+			x.servers = append(x.servers, net.JoinHostPort(f["ip"], f["port"]))
+		}
 	}
 	return x, nil
 }
+
+// neverElected is the priority of a replica that no Sentinel elects.
+const neverElected = "0"

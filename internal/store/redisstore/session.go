@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -38,7 +37,7 @@ type cache struct {
 // connect finds the shard's master and makes sure that it is one, holds the
 // store, and keeps what it is told.
 func (h *shard) connect(ctx context.Context) (*session, error) {
-	p, err := h.s.locate(ctx, h)
+	p, err := h.s.locate(h)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +194,7 @@ func (c *session) after(rs []rueidis.RedisResult, need int) (acked int, err erro
 			return 0, fmt.Errorf("redis at %s: the outcome is not known: %w", c.addr, err)
 		}
 	}
-	text, err := rs[0].ToString()
+	text, err := rs[len(rs)-1].ToString()
 	if err != nil {
 		return 0, explain(c.addr, err)
 	}
@@ -207,14 +206,14 @@ func (c *session) after(rs []rueidis.RedisResult, need int) (acked int, err erro
 	if need == 0 {
 		return 0, nil
 	}
-	touched, err := rs[1].ToInt64()
+	touched, err := rs[0].ToInt64()
 	if err != nil {
 		return 0, explain(c.addr, err)
 	}
 	if touched == 0 {
 		return 0, fmt.Errorf("redis at %s: a key %s of the store is missing, was something deleted?", c.addr, kindFence)
 	}
-	n, err := rs[2].ToInt64()
+	n, err := rs[1].ToInt64()
 	if err != nil {
 		return 0, explain(c.addr, err)
 	}
@@ -223,12 +222,17 @@ func (c *session) after(rs []rueidis.RedisResult, need int) (acked int, err erro
 
 // await waits on for tasks that not enough replicas followed yet. How many are
 // needed is found out anew all the time: more may follow now than was known, or
-// one may be known to be down.
+// one may have been forgotten.
 func (c *session) await(late []*task, acked int) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.h.s.opts.Timeout)
 	defer cancel()
 	for {
-		_, _ = c.h.s.locate(ctx, c.h) // a deployment that does not answer is as it was
+		_ = c.h.s.refresh() // a deployment that does not answer is as it was
+		if c.h.place.Load() == nil {
+			c.broken = fmt.Errorf("redis at %s was taken over from, the outcome is not known", c.addr)
+			finish(late, c.broken)
+			return
+		}
 		need := 0
 		waiting := late[:0]
 		for _, t := range late {
@@ -243,7 +247,7 @@ func (c *session) await(late []*task, acked int) {
 			return
 		}
 		if ctx.Err() != nil {
-			finish(late, fmt.Errorf("redis at %s: %d of %d replicas answered within %v: %w", c.addr, acked, need, c.h.s.opts.Timeout, errReplicas))
+			finish(late, fmt.Errorf("redis at %s: %d of %d replicas answered within %v%s: %w", c.addr, acked, need, c.h.s.opts.Timeout, c.h.missing(c.addr, c.repl.online), errReplicas))
 			return
 		}
 		if acked, c.broken = c.wait(late[0].op.vbucket(), need); c.broken != nil {
@@ -261,8 +265,6 @@ func (c *session) wait(vb, need int) (acked int, err error) {
 	b.fence(vb, need)
 	return c.after(c.conn.DoMulti(ctx, b.cmds...), need)
 }
-
-var errReplicas = errors.New("not enough replicas follow, the outcome is not known")
 
 // batch is the commands of one round trip.
 type batch struct {
@@ -283,15 +285,15 @@ func (b *batch) script(sc script, keys []string, args []string) {
 }
 
 // fence ends a round: a write, if replicas are to be waited for, and the wait.
-// The write is one that a server which is out of memory still takes.
+// The write is one that a server which is out of memory still takes. Who
+// follows is asked last, so that whoever answered is among them.
 func (b *batch) fence(vb, need int) {
-	b.add("INFO", "replication")
-	if need == 0 {
-		return
+	if need > 0 {
+		b.add("PEXPIREAT", b.c.h.s.key(vb, kindFence), farFuture)
+		wait := b.c.client.B().Arbitrary("WAIT").Args(strconv.Itoa(need), strconv.FormatInt(b.c.h.s.glance().Milliseconds(), 10))
+		b.cmds = append(b.cmds, wait.Blocking())
 	}
-	b.add("PEXPIREAT", b.c.h.s.key(vb, kindFence), farFuture)
-	wait := b.c.client.B().Arbitrary("WAIT").Args(strconv.Itoa(need), strconv.FormatInt(b.c.h.s.glance().Milliseconds(), 10))
-	b.cmds = append(b.cmds, wait.Blocking())
+	b.add("INFO", "replication")
 }
 
 // farFuture is a time in milliseconds that does not come.

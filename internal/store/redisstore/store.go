@@ -41,6 +41,7 @@ type Store struct {
 	clients   map[string]*client // for questions, by address
 
 	passes passes
+	homes  homes // of the nodes of a Cluster
 
 	life   sync.RWMutex // held for reading while a method runs
 	closed bool
@@ -138,7 +139,7 @@ func (s *Store) doAll(ctx context.Context, ops []op) []error {
 		if len(moved) == 0 || ctx.Err() != nil || time.Since(begun) > s.opts.Timeout {
 			return errs
 		}
-		_ = s.refresh(ctx) // an error will be met again
+		_ = s.refresh() // an error will be met again
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -155,7 +156,7 @@ func (s *Store) Writable(ctx context.Context) error {
 	defer s.life.RUnlock()
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	if err := s.refresh(ctx); err != nil {
+	if err := s.refresh(); err != nil {
 		return err
 	}
 	return s.examine(ctx)

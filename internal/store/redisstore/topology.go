@@ -5,22 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 )
 
 // place is where a master is, and what depends on it.
 type place struct {
-	name     string // of the shard
-	addr     string
-	vbs      []int
-	replicas int   // at least so many must follow; see session.replicas
-	err      error // it is not known where
+	name    string // of the shard
+	addr    string
+	vbs     []int
+	servers []string // all that the deployment knows that are or could be master; see shard.replicas
+	err     error    // it is not known where
 }
 
 // locate asks where every master is now, and returns the place of a shard.
-func (s *Store) locate(ctx context.Context, h *shard) (*place, error) {
-	if err := s.refresh(ctx); err != nil {
+func (s *Store) locate(h *shard) (*place, error) {
+	if err := s.refresh(); err != nil {
 		return nil, err
 	}
 	p := h.place.Load()
@@ -32,9 +31,9 @@ func (s *Store) locate(ctx context.Context, h *shard) (*place, error) {
 
 // refresh asks where every master is now and tells the shards. Whoever wants
 // to know at the same time shares one answer.
-func (s *Store) refresh(ctx context.Context) error {
+func (s *Store) refresh() error {
 	_, err, _ := s.asking.Do("", func() (any, error) {
-		places, err := s.discover(ctx)
+		places, err := s.discover()
 		if err != nil {
 			return nil, err
 		}
@@ -72,23 +71,63 @@ func (s *Store) settle(places []*place) error {
 		}
 	}
 	for vb, h := range route {
-		if h == nil {
+		if h != nil {
+			continue
+		}
+		if !s.opened.Load() {
 			return fmt.Errorf("%w: no server has vbucket %d now", errMoved, vb)
 		}
+		route[vb] = s.shard(vb) // it will say so itself; the others go on
 	}
 	s.route.Store(&route)
 	return nil
 }
 
 // discover asks the deployment.
-func (s *Store) discover(ctx context.Context) ([]*place, error) {
+func (s *Store) discover() ([]*place, error) {
 	switch s.opts.Kind {
 	case Sentinel:
-		return s.discoverSentinel(ctx)
+		return s.discoverSentinel()
 	case Cluster:
-		return s.discoverCluster(ctx)
+		return s.discoverCluster()
 	}
 	return []*place{{name: s.opts.Addrs[0], addr: s.opts.Addrs[0], vbs: span(0, s.vbuckets-1)}}, nil
+}
+
+// gather asks all addresses at once and returns what they answer. Who has not
+// answered after a glance is waited for only as long as nobody has: servers
+// that hang must not keep what others know from being used.
+func gather[T any](s *Store, addrs []string, ask func(ctx context.Context, addr string) (T, error)) (list []T, err error) {
+	type answer struct {
+		of  T
+		err error
+	}
+	answers := make(chan answer, len(addrs))
+	for _, addr := range addrs {
+		s.work.Go(func() {
+			ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
+			defer cancel()
+			of, err := ask(ctx, addr)
+			answers <- answer{of, err}
+		})
+	}
+	patience := time.NewTimer(s.glance())
+	defer patience.Stop()
+	glanced := false
+	for n := 0; n < len(addrs) && !(glanced && len(list) > 0); {
+		select {
+		case a := <-answers:
+			n++
+			if a.err != nil {
+				err = errors.Join(err, a.err)
+			} else {
+				list = append(list, a.of)
+			}
+		case <-patience.C:
+			glanced = true
+		}
+	}
+	return list, err
 }
 
 func span(first, last int) (list []int) {
@@ -96,144 +135,6 @@ func span(first, last int) (list []int) {
 		list = append(list, i)
 	}
 	return list
-}
-
-// The Cluster: any node tells who has which slots.
-
-// node is a line of CLUSTER NODES.
-type node struct {
-	id, addr, master string
-	isMaster, failed bool
-	slots            [][2]int
-}
-
-// parseNodes reads CLUSTER NODES. Slots on their way are named in brackets and
-// belong to who has them still.
-func parseNodes(text string) (nodes []node) {
-	for line := range strings.SplitSeq(text, "\n") {
-		f := strings.Fields(line)
-		if len(f) < 8 {
-			continue
-		}
-		n := node{id: f[0], master: f[3]}
-		n.addr, _, _ = strings.Cut(f[1], "@")
-		for flag := range strings.SplitSeq(f[2], ",") {
-			n.isMaster = n.isMaster || flag == "master"
-			n.failed = n.failed || flag == "fail" || flag == "noaddr" || flag == "handshake"
-		}
-		for _, slots := range f[8:] {
-			first, last, ranged := strings.Cut(slots, "-")
-			if !ranged {
-				last = first
-			}
-			a, err1 := strconv.Atoi(first)
-			b, err2 := strconv.Atoi(last)
-			if err1 == nil && err2 == nil {
-				n.slots = append(n.slots, [2]int{a, b})
-			}
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes
-}
-
-func (n *node) has(slot int) bool {
-	return slices.ContainsFunc(n.slots, func(r [2]int) bool { return r[0] <= slot && slot <= r[1] })
-}
-
-func (s *Store) discoverCluster(ctx context.Context) ([]*place, error) {
-	var errs []error
-	for _, addr := range s.seeds() {
-		nodes, err := s.nodes(ctx, addr)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		places := s.placesOf(nodes)
-		if len(places) == 0 {
-			errs = append(errs, fmt.Errorf("redis at %s is in a Cluster that has none of the store's slots", addr))
-			continue
-		}
-		return places, nil
-	}
-	return nil, fmt.Errorf("no node of the Cluster answers: %w", errors.Join(errs...))
-}
-
-// seeds are the nodes to ask: those that were named, then those that are known.
-func (s *Store) seeds() []string {
-	list := slices.Clone(s.opts.Addrs)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, h := range s.shards {
-		if p := h.place.Load(); p != nil && !slices.Contains(list, p.addr) {
-			list = append(list, p.addr)
-		}
-	}
-	return list
-}
-
-func (s *Store) nodes(ctx context.Context, addr string) ([]node, error) {
-	c, err := s.asked(ctx, addr, s.login())
-	if err != nil {
-		return nil, err
-	}
-	info, err := c.info(ctx, "cluster")
-	if err == nil && info["cluster_enabled"] != "1" {
-		return nil, fmt.Errorf("redis at %s is not a node of a Cluster; write redis:// or redis+sentinel://", addr)
-	}
-	var text string
-	if err == nil {
-		text, err = c.Do(ctx, c.cmd("CLUSTER", "NODES")).ToString()
-	}
-	if err != nil {
-		s.forgetClient(addr)
-		return nil, explain(addr, err)
-	}
-	return parseNodes(text), nil
-}
-
-func (s *Store) placesOf(nodes []node) (places []*place) {
-	for _, n := range nodes {
-		p := &place{name: n.addr, addr: n.addr}
-		for vb, slot := range s.slots {
-			if n.isMaster && !n.failed && n.has(slot) {
-				p.vbs = append(p.vbs, vb)
-			}
-		}
-		if len(p.vbs) == 0 {
-			continue
-		}
-		down := 0
-		for _, r := range nodes {
-			if r.master == n.id && r.failed {
-				down++
-			} else if r.master == n.id {
-				p.replicas++
-			}
-		}
-		if p.replicas == 0 && down > 0 {
-			p.replicas = 1
-		}
-		places = append(places, p)
-	}
-	return places
-}
-
-// slot is the slot of a vbucket's keys in a Cluster: CRC-16 (XMODEM) of what
-// is in braces.
-func slot(vb int) int {
-	var crc uint16
-	for _, b := range []byte(strconv.Itoa(vb)) {
-		crc ^= uint16(b) << 8
-		for range 8 {
-			if crc&0x8000 != 0 {
-				crc = crc<<1 ^ 0x1021
-			} else {
-				crc <<= 1
-			}
-		}
-	}
-	return int(crc) % 16384
 }
 
 // login is who the store is to servers.
