@@ -13,6 +13,7 @@ FIGURES     ?=
 BENCHARGS   ?=
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS       ?= 15000
+FAILOVERS   ?= 200
 LOSSES      ?= 100000
 DISKERRORS  ?= 5000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -20,7 +21,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test chaos powerloss sim lint bench functions fuzz cover clean
+.PHONY: help build demo test redis failovers chaos powerloss sim lint bench functions fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,10 +32,18 @@ build: ## build bin/taba
 demo: build ## watch a simulated fleet's numbers move (ARGS='--for 20s')
 	bin/taba demo $(ARGS)
 
-test: ## run all tests, with the race detector, then those without it: 15,000 simulated lives, 5,000 power losses
+test: redis ## run all tests, with the race detector, then those without it: 15,000 simulated lives, 5,000 power losses
 	$(GO) test -race -timeout 15m ./...
 	$(MAKE) --no-print-directory sim
 	$(MAKE) --no-print-directory powerloss LOSSES=5000 DISKERRORS=200
+
+redis: # what the tests of stores in Redis start
+	@for c in redis-server redis-sentinel; do command -v $$c >/dev/null || { \
+	  echo "the tests start $$c, which is not there: install redis-server and redis-sentinel (on Debian: apt-get install redis-server redis-sentinel)"; exit 1; }; done
+
+failovers: redis ## let Redis fail over under load (FAILOVERS=200)
+	$(GO) test -race -count 1 -timeout 24h -v -run 'Test(Lossy|Cluster)?Failover$$' ./internal/store/redisstore \
+	  -failovers $(FAILOVERS) -lossyfailovers $$(( $(FAILOVERS) / 4 )) -elections $$(( $(FAILOVERS) / 10 + 1 ))
 
 sim: ## simulate SEEDS (15000) lives of clusters, and find every bug put back
 	$(GO) test -c -o bin/sim.test ./test/sim
