@@ -24,6 +24,7 @@ type node struct {
 // parseNodes reads CLUSTER NODES. Slots on their way are named in brackets and
 // belong to who has them still.
 func parseNodes(text string) (nodes []node) {
+	text = strings.TrimPrefix(text, "txt:") // RESP3 says so that it is text
 	for line := range strings.SplitSeq(text, "\n") {
 		f := strings.Fields(line)
 		if len(f) < 8 {

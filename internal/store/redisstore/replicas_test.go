@@ -10,7 +10,7 @@ import (
 // before.
 func TestHomes(t *testing.T) {
 	// One vbucket has slot 13907, another one slot 9842.
-	view := func(lines ...string) []node { return parseNodes(strings.Join(lines, "\n")) }
+	view := func(lines ...string) []node { return parseNodes("txt:" + strings.Join(lines, "\n") + "\n") }
 	line := func(id, flags, master, slots string) string {
 		return id + " " + id + ":1@2 " + flags + " " + master + " 0 0 1 connected " + slots
 	}
