@@ -21,7 +21,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test redis failovers chaos powerloss sim lint bench functions fuzz cover clean
+.PHONY: help build demo deps test redis failovers chaos powerloss sim lint bench functions fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,9 +37,12 @@ test: redis ## run all tests, with the race detector, then those without it: 15,
 	$(MAKE) --no-print-directory sim
 	$(MAKE) --no-print-directory powerloss LOSSES=5000 DISKERRORS=200
 
+deps: ## install what the tests need and is missing (Debian, Ubuntu)
+	.ci/deps
+
 redis: # what the tests of stores in Redis start
 	@for c in redis-server redis-sentinel; do command -v $$c >/dev/null || { \
-	  echo "the tests start $$c, which is not there: install redis-server and redis-sentinel (on Debian: apt-get install redis-server redis-sentinel)"; exit 1; }; done
+	  echo "the tests start $$c, which is not there: make deps installs it on Debian and Ubuntu"; exit 1; }; done
 
 failovers: redis ## let Redis fail over under load (FAILOVERS=200)
 	$(GO) test -race -count 1 -timeout 24h -v -run 'Test(Lossy|Cluster)?Failover$$' ./internal/store/redisstore \
