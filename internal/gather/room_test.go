@@ -285,6 +285,10 @@ func TestDrainWaitsForThoseWhoAreHere(t *testing.T) {
 	_, text := answer(t, c)
 	want(t, "text", text, `POST /a 6 "abcdef" <nil>`)
 	<-drained
+	// A server that shuts down closes its listeners, whether they are or not.
+	if err := h.Door().Close(); err != nil {
+		t.Errorf("to close the Door after Drain: %v", err)
+	}
 }
 
 func TestDrainEnds(t *testing.T) {

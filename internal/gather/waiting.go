@@ -2,6 +2,7 @@ package gather
 
 import (
 	"container/list"
+	"errors"
 	"net"
 	"time"
 )
@@ -31,6 +32,14 @@ func (d *Door) Accept() (net.Conn, error) {
 			return c, nil
 		}
 	}
+}
+
+// Close implements net.Listener. Drain may have closed it before.
+func (d *Door) Close() error {
+	if err := d.TCPListener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // admit lets a connection wait. It reports whether it does.
