@@ -19,13 +19,14 @@ type rawReader struct {
 	err  error
 }
 
-// newRawReader returns nil if conn is not one that can be read so.
+// newRawReader returns nil if conn is not one that can be read so: that of TLS
+// cannot, but what wraps a TCP connection and leaves its bytes alone can.
 func newRawReader(conn net.Conn, take func() []byte, wait func() error) *rawReader {
-	tcp, ok := conn.(*net.TCPConn)
+	open, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := open.SyscallConn()
 	if err != nil {
 		return nil
 	}
