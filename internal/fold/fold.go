@@ -18,7 +18,7 @@ import (
 // Accumulator holds the Partials of what accrued since it was last emptied.
 type Accumulator struct {
 	reg    *state.Registry
-	kinds  map[string]*kind // by Type, as they are met
+	kinds  kinds
 	tabs   map[store.Tab]*tab
 	spare  []*tab // emptied, for reuse
 	made   recent // tabs
@@ -51,7 +51,7 @@ const (
 
 // New returns an empty Accumulator for the Types in reg.
 func New(reg *state.Registry) *Accumulator {
-	return &Accumulator{reg: reg, kinds: make(map[string]*kind), tabs: make(map[store.Tab]*tab)}
+	return &Accumulator{reg: reg, kinds: make(kinds), tabs: make(map[store.Tab]*tab)}
 }
 
 // Fold adds a bundle of the given Type that was received at now (UTC seconds).

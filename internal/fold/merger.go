@@ -20,7 +20,7 @@ import (
 // callers stop feeding it by Size.
 type Merger struct {
 	reg      *state.Registry
-	kinds    map[string]*kind
+	kinds    kinds
 	tabs     numbering[store.Tab]
 	about    []mergedTab // by the number of a tab
 	clients  numbering[string]
@@ -60,7 +60,7 @@ const mergedOverhead = 128
 
 // NewMerger returns an empty Merger for the Types in reg.
 func NewMerger(reg *state.Registry) *Merger {
-	m := &Merger{reg: reg, kinds: make(map[string]*kind)}
+	m := &Merger{reg: reg, kinds: make(kinds)}
 	m.forget()
 	return m
 }
@@ -74,7 +74,7 @@ func (m *Merger) AddBody(body []byte, onBad func(tab store.Tab, client string, e
 		return err
 	}
 	for r := store.NewBodyReader(body); r.NextTab(); {
-		k := m.kind(string(r.Tab.Type))
+		k := m.kinds.of(m.reg, string(r.Tab.Type))
 		tab := -1
 		for r.NextPartial() {
 			s, err := k.decode(&r)
@@ -124,17 +124,6 @@ func (m *Merger) decoded(p *merged, k *kind) state.State {
 		panic(fmt.Sprintf("fold: a State that did decode does not any more: %v", err))
 	}
 	return s
-}
-
-func (m *Merger) kind(typ string) *kind {
-	if k := m.kinds[typ]; k != nil {
-		return k
-	}
-	k := newKind(m.reg, typ)
-	if k != nil {
-		m.kinds[k.handler.Type()] = k
-	}
-	return k
 }
 
 func (m *Merger) tab(t *store.TabBytes, k *kind) int {

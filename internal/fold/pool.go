@@ -39,18 +39,24 @@ type spareState struct {
 	size  int
 }
 
-// kind returns what the Accumulator keeps for a Type, nil if the Type is not
-// registered.
-func (a *Accumulator) kind(typ string) *kind {
-	if k := a.kinds[typ]; k != nil {
+// kinds are the Types that were met, by name.
+type kinds map[string]*kind
+
+// of returns what is kept for a Type, nil if the Type is not registered.
+func (m kinds) of(reg *state.Registry, typ string) *kind {
+	if k := m[typ]; k != nil {
 		return k
 	}
-	k := newKind(a.reg, typ)
+	k := newKind(reg, typ)
 	if k != nil {
-		a.kinds[k.handler.Type()] = k
+		m[k.handler.Type()] = k
 	}
 	return k
 }
+
+// kind returns what the Accumulator keeps for a Type, nil if the Type is not
+// registered.
+func (a *Accumulator) kind(typ string) *kind { return a.kinds.of(a.reg, typ) }
 
 // newKind returns a kind without spares, nil if the Type is not registered.
 func newKind(reg *state.Registry, typ string) *kind {
