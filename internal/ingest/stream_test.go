@@ -287,7 +287,11 @@ func TestStreamReadsWhatCameDuringACommit(t *testing.T) {
 	for i := range 20 {
 		sendFrames(t, c, frame(&e, fmt.Sprint("b", i%3), 2))
 	}
-	<-time.After(2 * idle) // a slow disk
+	// The disk is slow: a stream that began later has been given up meanwhile.
+	var r wire.StreamReply
+	if err := dialEvents(t, s).Receive(&r); err != nil || r.Status != http.StatusRequestTimeout {
+		t.Fatalf("%v, %+v, want 408", err, r)
+	}
 	close(l.gate)
 	if sum := receiveUpTo(t, c, 21); sum.Events != 41 {
 		t.Errorf("%d events were acknowledged, want 41", sum.Events)
