@@ -15,7 +15,8 @@ import (
 // be right. It keeps nothing when the process ends. The zero value is not
 // usable; see NewMem.
 type Mem struct {
-	meta Meta
+	meta    Meta
+	members Roster
 
 	mu     sync.Mutex
 	vbs    []*memVB

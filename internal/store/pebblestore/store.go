@@ -21,6 +21,8 @@ type Store struct {
 	g    *guard
 	vbs  []*vbucket
 
+	members store.Roster // of this process alone
+
 	// horizons is written with every vbucket's lock held and read with one.
 	horizons store.Horizons
 

@@ -24,6 +24,7 @@ import (
 //	d:NAME     hash    Type, client -> directory: count, size of the State
 //	c:NAME     hash    Type, client -> the client's State
 //	f          string  fence: touched by reads, to find out whether replicas follow
+//	n          hash    member -> what it says of itself; of vbucket 0 alone
 //
 // Whatever changes s changes its token, and whatever changes k is watched, so
 // that who writes finds out whether what he decided on is still there. Bodies
@@ -42,6 +43,7 @@ const (
 	kindClients  = "d:"
 	kindStates   = "c:"
 	kindFence    = "f"
+	kindMembers  = "n"
 	fieldOutline = "o"
 	fieldBody    = "b"
 )
@@ -140,7 +142,7 @@ func known(rest string) bool {
 		_, ok := parseName(name)
 		return cut && ok
 	}
-	return !cut && len(rest) == 1 && strings.Contains("mswhkgrf", rest)
+	return !cut && len(rest) == 1 && strings.Contains("mswhkgrfn", rest)
 }
 
 // stageLen is the length of the random name of a staged entry, in bytes.

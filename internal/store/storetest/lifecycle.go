@@ -52,6 +52,9 @@ func everyMethod(e *env, s *sender) map[string]error {
 	_, errs["gc"] = e.Store.GC(e.ctx, time.Hour, created)
 	_, errs["stats"] = e.Store.Stats(e.ctx, 0)
 	_, errs["audit"] = e.Store.Audit(e.ctx, 0)
+	m := e.Store.(store.Members)
+	_, errs["announce"] = m.Announce(e.ctx, store.Member{})
+	errs["forget"] = m.Forget(e.ctx, store.MemberID{})
 	return errs
 }
 

@@ -72,6 +72,7 @@ func Run(t *testing.T, open Open) {
 		{"Stats", testStats},
 		{"Odd/Names", testOddNames},
 		{"Odd/VBuckets", testVBuckets},
+		{"Members", testMembers},
 		{"Shutdown", testShutdown},
 		{"Reopen", testReopen},
 		{"Concurrent", testConcurrent},
