@@ -49,6 +49,8 @@ var plan = map[string]room{
 	"internal/spool":             {"", "the log moves bytes and knows neither Types nor servers"},
 	"internal/forward":           {"state internal/fold internal/store internal/wire internal/spool", "spool to servers; it meets them only in wire"},
 
+	"internal/member": {"internal/store", "who shares a store, and who does what; it knows neither the work nor the network"},
+
 	// What reads.
 	"internal/view":       {"state internal/store", "records and log to States; it never writes events"},
 	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/view", "questions to answers; it knows views, not engines"},
@@ -56,7 +58,7 @@ var plan = map[string]room{
 	"internal/query/lang": {"", "text to queries; it knows nobody who answers them"},
 
 	// What knows them all, and what is beside them.
-	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/view internal/query", "wiring: the only place that knows every stage"},
+	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/view internal/query", "wiring: the only place that knows every stage"},
 	"internal/cli":           {"", "asks servers as any client does, over HTTP"},
 	"internal/fleet":         {"internal/wire", "records as any client does, over HTTP"},
 	"internal/demo":          {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
