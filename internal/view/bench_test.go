@@ -39,17 +39,19 @@ func newSource(b testing.TB, st store.Store) *source {
 }
 
 func (s *source) append(b testing.TB, acc *fold.Accumulator) {
-	acc.Encode(s.st.Meta().Partition, func(vb int, body []byte, events uint64) {
-		h := s.head[vb]
-		p := store.Part{Source: s.id, VB: vb, Seq: h.Seq + 1, Prev: h.Seq, Digest: wire.DigestOf(body), Events: events, Body: body}
-		p.Chain = store.NextChain(h.Chain, p.Seq, p.Prev, p.Digest)
-		r, err := s.st.Append(context.Background(), []store.Part{p})
-		if err != nil || r[0].Verdict != store.Applied {
-			b.Fatalf("append: %v, %+v", err, r)
-		}
-		s.head[vb] = r[0].Head
-	})
+	acc.Encode(s.st.Meta().Partition, func(vb int, body []byte, events uint64) { s.appendBody(b, body, vb, events) })
 	acc.Reset()
+}
+
+func (s *source) appendBody(b testing.TB, body []byte, vb int, events uint64) {
+	h := s.head[vb]
+	p := store.Part{Source: s.id, VB: vb, Seq: h.Seq + 1, Prev: h.Seq, Digest: wire.DigestOf(body), Events: events, Body: body}
+	p.Chain = store.NextChain(h.Chain, p.Seq, p.Prev, p.Digest)
+	r, err := s.st.Append(context.Background(), []store.Part{p})
+	if err != nil || r[0].Verdict != store.Applied {
+		b.Fatalf("append: %v, %+v", err, r)
+	}
+	s.head[vb] = r[0].Head
 }
 
 func name(i int) string { return fmt.Sprintf("bench.counter.%04d", i) }

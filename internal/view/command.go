@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,19 +12,28 @@ import (
 // Prune appends to every vbucket's log that clients' States with nothing left
 // at the given time are dropped there.
 func (c *Compactor) Prune(ctx context.Context, at float64) error {
+	return c.prune(ctx, at, func(int) bool { return true })
+}
+
+func (c *Compactor) prune(ctx context.Context, at float64, those func(vb int) bool) error {
+	var errs []error
 	for vb := range c.vbuckets() {
+		if !those(vb) {
+			continue
+		}
 		if _, err := c.st.Command(ctx, vb, store.Command{Kind: store.KindPrune, At: at}); err != nil {
-			return fmt.Errorf("prune vbucket %d: %w", vb, err)
+			errs = append(errs, fmt.Errorf("prune vbucket %d: %w", vb, err))
 		}
 	}
 	c.Kick()
-	return nil
+	return errors.Join(errs...)
 }
 
-// PruneEvery prunes at what at returns, once per interval, until ctx ends.
+// PruneEvery prunes the share at what at returns, once per interval, until ctx
+// ends.
 func (c *Compactor) PruneEvery(ctx context.Context, interval time.Duration, at func() float64) {
 	for rest(ctx, interval) {
-		if err := c.Prune(ctx, at()); err != nil && ctx.Err() == nil {
+		if err := c.prune(ctx, at(), c.o.Mine); err != nil && ctx.Err() == nil {
 			c.o.Log.Error("pruning failed and will be tried again", "in", interval, "err", err)
 		}
 	}

@@ -3,7 +3,6 @@ package view
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -17,6 +16,9 @@ type CompactorOptions struct {
 	// again from the records, and before Run compacts for the first time; may
 	// be nil.
 	View *View
+	// Mine reports whether a vbucket is for this Compactor to look after, where
+	// several share a store; nil means that all are. It is asked again and again.
+	Mine func(vb int) bool
 	// Log is told of what was set aside and of failures; nil means nobody is.
 	Log *slog.Logger
 	// Floor is the size in bytes below which a log is left alone; 0 means
@@ -49,6 +51,7 @@ type Compactor struct {
 	reg  *state.Registry
 	o    CompactorOptions
 	kick chan struct{}
+	asks asks
 
 	cold   speed // of reading one tab
 	all    speed // of reading everything
@@ -58,6 +61,9 @@ type Compactor struct {
 // NewCompactor returns a Compactor of st. It does nothing until Run or one of
 // its commands is called.
 func NewCompactor(st store.Store, reg *state.Registry, o CompactorOptions) *Compactor {
+	if o.Mine == nil {
+		o.Mine = func(int) bool { return true }
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -109,6 +115,7 @@ func (c *Compactor) Run(ctx context.Context) {
 			return
 		case <-c.kick:
 		}
+		c.answer(ctx)
 		deciding := c.pass(ctx)
 		if !rest(ctx, min(deciding*restShare, time.Second)) {
 			return
@@ -127,17 +134,19 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// pass compacts every vbucket that is due and returns how long deciding took.
+// pass compacts every vbucket of the share that is due and returns how long
+// deciding took.
 func (c *Compactor) pass(ctx context.Context) (deciding time.Duration) {
-	for vb := range c.vbuckets() {
-		start := time.Now()
-		stats, err := c.st.Stats(ctx, vb)
-		deciding += time.Since(start)
-		if err == nil && c.due(stats) {
-			err = c.compact(ctx, vb, stats)
+	start := time.Now()
+	sized := c.sizes(ctx)
+	deciding = time.Since(start)
+	for _, s := range sized {
+		err := s.err
+		if err == nil && c.due(s.stats) {
+			err = c.compact(ctx, s.vb, s.stats, false)
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
-			c.o.Log.Error("compaction failed and will be tried again", "vbucket", vb, "err", err)
+			c.o.Log.Error("compaction failed and will be tried again", "vbucket", s.vb, "err", err)
 		}
 	}
 	return deciding
@@ -163,35 +172,25 @@ func (c *Compactor) due(s store.Stats) bool {
 	return s.LogBytes >= s.RecordBytes/leastRecords && slow
 }
 
-// Compact compacts every vbucket, whether it is due or not.
-func (c *Compactor) Compact(ctx context.Context) error {
-	for vb := range c.vbuckets() {
-		stats, err := c.st.Stats(ctx, vb)
-		if err == nil {
-			err = c.compact(ctx, vb, stats)
-		}
-		if err != nil {
-			return fmt.Errorf("compact vbucket %d: %w", vb, err)
-		}
-	}
-	return nil
-}
+// Compact compacts every vbucket of the share, whether it is due or not.
+func (c *Compactor) Compact(ctx context.Context) error { return c.compactAll(ctx, false) }
 
 func (c *Compactor) vbuckets() int { return max(c.st.Meta().Partition.VBuckets, 1) }
 
 // compact folds what the log holds now into the records of the tabs it
 // touches, chunk by chunk, and trims it. If somebody else trims the log
-// meanwhile it starts again.
-func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats) error {
+// meanwhile it starts again. To renew is to write the records of all other tabs
+// as well, as far as this release would write them differently.
+func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats, renew bool) error {
 	for range maxRestarts {
-		if err := c.fold(ctx, vb, stats); !errors.Is(err, store.ErrDiverged) {
+		if err := c.fold(ctx, vb, stats, renew); !errors.Is(err, store.ErrDiverged) {
 			return err
 		}
 	}
 	return nil // whoever trims it compacts it
 }
 
-func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats) error {
+func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats, renew bool) error {
 	p := newPlanner()
 	start := time.Now()
 	end, err := pages(ctx, c.st, vb, c.o.Page, store.LoadRequest{Records: store.DirectoryOnly}, p.page)
@@ -199,7 +198,9 @@ func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats) error {
 		return err
 	}
 	c.all.learn(stats.LogBytes, time.Since(start))
-	if end == p.trim {
+	if renew {
+		p.all()
+	} else if end == p.trim {
 		return nil
 	}
 	p.sort()
@@ -211,7 +212,7 @@ func (c *Compactor) fold(ctx context.Context, vb int, stats store.Stats) error {
 		if len(names) == 0 {
 			break
 		}
-		bytes, err := c.chunk(ctx, vb, names)
+		bytes, err := c.chunk(ctx, vb, names, renew)
 		if err != nil {
 			return err
 		}
@@ -248,7 +249,7 @@ func (c *Compactor) try(ctx context.Context, vb int, names []store.TabName, logB
 
 // chunk brings the records of some tabs to the end of the log. It returns how
 // many bytes their States took.
-func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) (size int64, err error) {
+func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName, renew bool) (size int64, err error) {
 	var lost asideCount
 	m := newMaterial(c.reg, store.WithClients, names, lost.add)
 	read := make(map[store.Tab]store.Position, len(names))
@@ -273,7 +274,7 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName) (s
 			if !stored {
 				old = trim
 			}
-			if t.at > old.Offset {
+			if fresh := renew && t.renew(); fresh || t.at > old.Offset {
 				u := t.update(old, m.end)
 				u.Stored = stored
 				updates = append(updates, u)

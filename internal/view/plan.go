@@ -73,6 +73,13 @@ func (p *planner) entry(e *store.Entry) {
 	}
 }
 
+// all adds the tabs that the log does not touch.
+func (p *planner) all() {
+	for t := range p.folded {
+		p.touched[nameOf(t)] = struct{}{}
+	}
+}
+
 // sort ends the taking in.
 func (p *planner) sort() {
 	p.names = make([]store.TabName, 0, len(p.touched))
