@@ -16,7 +16,9 @@ type ServerConfig struct {
 	Listen     string        `key:"listen" kind:"host:port" default:"127.0.0.1:8300" help:"address to listen on"`
 	Data       string        `key:"data" kind:"directory" help:"directory of the store; must be named if store is pebble"`
 	Store      string        `key:"store" oneof:"pebble,memory" or:"redis://…" default:"pebble" help:"storage engine: pebble in data; memory, which keeps nothing across restarts; or the URL of Redis or Valkey, which many servers may share"`
+	Roles      []string      `key:"roles" kind:"fe,be,ctrl" default:"fe,be,ctrl" help:"what the server does: fe takes events, be compacts and prunes, ctrl answers questions"`
 	Name       string        `key:"name" kind:"name" help:"name under which the server shows itself; empty: taba_server.HOST.PORT"`
+	Address    string        `key:"address" kind:"URL" help:"under which other machines reach the server, as /status shows it to them; empty: that of listen"`
 	TokensFile string        `key:"tokens_file" kind:"file" help:"file of hashed bearer tokens; once named, every request needs one"`
 	Insecure   bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`
 	TLSCert    string        `key:"tls_cert" kind:"file" help:"certificate file (PEM); serves HTTPS, with tls_key"`

@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/tabaproject/taba/internal/member"
 	"github.com/tabaproject/taba/internal/store/redisstore"
 )
 
@@ -25,6 +27,7 @@ func (c *ServerConfig) problems() Problems {
 	v.statsd(c.Statsd, c.Insecure)
 	v.tls(c.TLSCert, c.TLSKey)
 	v.limits(c.Limits)
+	v.roles(c)
 	if c.Store == "pebble" && c.Data == "" {
 		v.add("data", "is not set; name the directory of the store (--data DIR), or keep nothing with --store memory")
 	}
@@ -34,6 +37,28 @@ func (c *ServerConfig) problems() Problems {
 		}
 	}
 	return v.problems
+}
+
+// roles checks what a server does, and whether that goes with the rest.
+func (v *validation) roles(c *ServerConfig) {
+	if what := unknownRole(c.Roles); what != "" {
+		v.add("roles", "%s", what)
+		return
+	}
+	shared := redisstore.IsURL(c.Store)
+	for _, r := range member.Roles {
+		if !shared && !slices.Contains(c.Roles, r) {
+			v.add("roles", "lacks %s, but nobody else can share a store that is %s: leave roles out, or name a store that servers share", r, c.Store)
+		}
+	}
+	if !slices.Contains(c.Roles, member.Front) && len(c.Statsd.UDP)+len(c.Statsd.TCP)+len(c.Statsd.Unix) > 0 {
+		v.add("roles", "lacks %s, but statsd is listened for: add %s, or leave statsd out", member.Front, member.Front)
+	}
+	if c.Address != "" {
+		if what := badURL(c.Address); what != "" {
+			v.add("address", "%s", what)
+		}
+	}
 }
 
 func (c *AgentConfig) problems() Problems {

@@ -44,10 +44,13 @@ func startRedis(t *testing.T) string {
 }
 
 // serve runs a server on a store. stop waits until it has ended.
-func serve(t *testing.T, store string) (url string, stop func()) {
+func serve(t *testing.T, store, name string, roles ...string) (url string, stop func()) {
 	t.Helper()
 	cfg := DefaultServerConfig()
-	cfg.Listen, cfg.Store = "127.0.0.1:0", store
+	cfg.Listen, cfg.Store, cfg.Name = "127.0.0.1:0", store, name
+	if roles != nil {
+		cfg.Roles = roles
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- RunServer(ctx, cfg, Options{Ready: func(addr string) { ready <- addr }}) }()
@@ -69,36 +72,62 @@ func serve(t *testing.T, store string) (url string, stop func()) {
 	}
 }
 
+func get(t *testing.T, url string) (status int, text string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func mustGet(t *testing.T, url string) string {
+	t.Helper()
+	status, text := get(t, url)
+	if status != http.StatusOK {
+		t.Fatal(url, status, text)
+	}
+	return text
+}
+
+// send posts an event of 2 of each tab.
+func send(t *testing.T, url, client string, tabs ...string) (status int, text string) {
+	t.Helper()
+	body := "1\n\n" + client + "\n\n"
+	for _, tab := range tabs {
+		body += fmt.Sprintf("%s\n[\"TotalsCounter\", %d, \"2\"]\n\n", tab, time.Now().Unix())
+	}
+	resp, err := http.Post(url+"/post", "text/plain", strings.NewReader(body+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
 // TestServersOnRedis: servers that share a store count what any of them is
 // sent, answer everything, and may come and go.
 func TestServersOnRedis(t *testing.T) {
 	store := "redis://" + startRedis(t)
-	one, stop := serve(t, store)
-	two, _ := serve(t, store)
+	one, stop := serve(t, store, "one")
+	two, _ := serve(t, store, "two")
 	ask := func(url string) string {
 		t.Helper()
-		resp, err := http.Get(url + "/tabs?name=won")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatal(resp.Status, string(text), err)
-		}
-		return string(text)
+		return mustGet(t, url+"/tabs?name=won")
 	}
 	post := func(url, client string) {
 		t.Helper()
-		body := fmt.Sprintf("1\n\n%s\n\nwon\n[\"TotalsCounter\", %d, \"2\"]\n\n\n", client, time.Now().Unix())
-		resp, err := http.Post(url+"/post", "text/plain", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			text, _ := io.ReadAll(resp.Body)
-			t.Fatal(resp.Status, string(text))
+		if status, text := send(t, url, client, "won"); status != http.StatusOK {
+			t.Fatal(status, text)
 		}
 	}
 	want := func(n int, urls ...string) {
@@ -117,7 +146,7 @@ func TestServersOnRedis(t *testing.T) {
 	stop()
 	want(3, two)
 	post(two, "a")
-	one, _ = serve(t, store)
+	one, _ = serve(t, store, "one")
 	want(4, one, two)
 }
 

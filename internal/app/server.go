@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -15,6 +15,7 @@ import (
 	"github.com/tabaproject/taba/internal/commit"
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/ingest"
+	"github.com/tabaproject/taba/internal/member"
 	"github.com/tabaproject/taba/internal/query"
 	"github.com/tabaproject/taba/internal/statsd"
 	"github.com/tabaproject/taba/internal/store"
@@ -52,6 +53,13 @@ type server struct {
 	statsd    *statsd.Door // nil if it is not listened for
 	latency   Latency
 	rest      *rest
+	group     *member.Group // of the servers that share the store
+	name      string
+	sayer     sayer
+	events    atomic.Uint64 // taken
+	listening atomic.Pointer[string]
+
+	recomputes, renews atomic.Uint64 // how often it was asked here
 }
 
 func newServer(cfg ServerConfig, opts Options) (*server, error) {
@@ -67,7 +75,7 @@ func newServer(cfg ServerConfig, opts Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, opts: opts, store: st, counts: counts, budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)), rest: newRest()}
+	s := &server{cfg: cfg, opts: opts, store: st, counts: counts, budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)), rest: newRest(), name: serverName(cfg)}
 	s.wire(builtin.Registry(), auth)
 	return s, nil
 }
@@ -105,7 +113,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	log := s.opts.Logger
 	s.view = view.New(s.store, reg, view.Options{Budget: int64(s.cfg.ViewBudget), Log: log})
 	s.quota = quota(s.cfg.Limits, s.view)
-	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Log: log})
+	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Mine: func(vb int) bool { return s.group.Mine(vb) }, Log: log})
 	s.committer = commit.NewServer(commit.ServerOptions{
 		Store: s.store, Registry: reg, Now: s.opts.Now,
 		Committed: func(int) {
@@ -114,11 +122,21 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 			s.rest.worked()
 		},
 	})
-	s.query = query.New(query.Options{
+	s.group = s.newGroup()
+	o := query.Options{
 		View: s.view, Compactor: s.compactor, Now: s.opts.Now, Latency: s.lag,
-		Name: serverName(s.cfg), Roles: []string{"fe", "be", "ctrl"}, Notice: s.quota.Last, Log: log,
-	})
-	s.front = newFront(s.opts, auth, s.healthy)
+		Name: s.name, Roles: s.cfg.Roles, Notice: s.quota.Last, Compact: s.recompute, Log: log,
+	}
+	if s.shared() {
+		o.Servers = s.servers
+	}
+	s.query = query.New(o)
+	front := s.opts
+	front.Ready = func(addr string) {
+		s.listening.Store(&addr)
+		s.opts.Ready(addr)
+	}
+	s.front = newFront(front, auth, s.healthy)
 	s.front.slow = newSlow(s.cfg.Data, s.cfg.Limits, s.opts)
 	s.front.draining = s.query.EndLive
 	s.routes(reg)
@@ -131,15 +149,24 @@ func (s *server) routes(reg *state.Registry) {
 	o.Quota = s.quota
 	o.Gather, o.Pace = s.front.slow.file, pace(&s.latency)
 	post := ingest.New(reg, timed{s}, s.view, o)
-	s.front.handle("/post", ingest.Write, post)
-	s.front.handle("/post_zip", ingest.Write, post)
-	batches := ingest.NewBatches(s.store, s.committer, reg, o)
+	s.handle(member.Front, "/post", ingest.Write, post)
+	s.handle(member.Front, "/post_zip", ingest.Write, post)
+	batches := ingest.NewBatches(s.store, counted{s}, reg, o)
 	for _, path := range []string{"/v2/source/open", "/v2/source/close", "/v2/source/heads"} {
-		s.front.handle(path, ingest.Write, batches)
+		s.handle(member.Front, path, ingest.Write, batches)
 	}
-	s.front.events(ingest.NewEvents(reg, timed{s}, s.view, batches, o))
+	if s.has(member.Front) {
+		s.front.events(ingest.NewEvents(reg, timed{s}, s.view, batches, o))
+	} else {
+		s.handle(member.Front, "/v2/batch", ingest.Write, nil)
+		s.handle(member.Front, "/v2/stream", ingest.Write, nil)
+	}
 	for _, r := range s.query.Routes() {
-		s.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
+		if role := roleOf(r.Pattern); role != "" {
+			s.handle(role, r.Pattern, scopes[r.Scope], r.Handler)
+		} else {
+			s.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
+		}
 	}
 }
 
@@ -167,11 +194,7 @@ func ingestOptions(l Limits, opts Options) ingest.Options {
 // the door, drain, commit, close the store.
 func (s *server) run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.Background())
-	var work sync.WaitGroup
-	work.Go(func() { s.compactor.Run(behind) })
-	work.Go(func() { s.query.PruneEvery(behind, s.cfg.GCEvery) })
-	work.Go(func() { s.collectSources(behind) })
-	work.Go(func() { s.rest.run(behind, releaseMemory) })
+	work := s.work(behind)
 	err := s.listenStatsd(builtin.Registry())
 	if err == nil {
 		err = s.front.serve(ctx, listener{
@@ -199,6 +222,9 @@ func (s *server) collectSources(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if !s.group.Leads() {
+			continue // another server measures the time
+		}
 		elapsed := time.Since(last)
 		n, err := s.store.GC(ctx, elapsed, s.opts.Now())
 		if err != nil {
@@ -216,23 +242,30 @@ type timed struct{ s *server }
 
 func (t timed) Commit(ctx context.Context, acc *fold.Accumulator, taken func()) error {
 	start := time.Now()
+	events := acc.Events()
 	err := t.s.committer.Commit(ctx, acc, taken)
 	if err == nil {
 		t.s.latency.Observe(time.Since(start))
+		t.s.events.Add(events)
 	}
 	return err
 }
 
+// counted appends what agents sealed and counts its events.
+type counted struct{ s *server }
+
+func (c counted) Append(ctx context.Context, parts []store.Part) ([]store.PartResult, error) {
+	results, err := c.s.committer.Append(ctx, parts)
+	for i := range results {
+		if results[i].Err == nil && results[i].Verdict == store.Applied {
+			c.s.events.Add(parts[i].Events)
+		}
+	}
+	return results, err
+}
+
 // healthy reports why the store takes nothing, if so.
 func (s *server) healthy() error { return s.store.Writable(context.Background()) }
-
-// lag is the median from a request to its commit; nothing queues before it.
-func (s *server) lag() (enqueue, processed float64) {
-	if s.opts.instant {
-		return 0, 0
-	}
-	return 0, s.latency.Median()
-}
 
 func (s *server) writeMetrics(w io.Writer) {
 	v := s.view.Stats()
@@ -244,6 +277,7 @@ func (s *server) writeMetrics(w io.Writer) {
 	gauge("taba_commit_median_seconds", s.latency.Median())
 	gauge("taba_view_tabs", float64(v.HotTabs))
 	gauge("taba_view_bytes", float64(v.HotBytes))
+	s.writeMembers(w)
 	metrics.WriteCounterUint64(w, "taba_commits_total", s.committer.Commits())
 	metrics.WriteCounterUint64(w, "taba_view_restarts_total", v.Restarts)
 	metrics.WriteCounterUint64(w, "taba_conflicting_events_total", v.Conflicts)
@@ -254,6 +288,9 @@ func (s *server) writeMetrics(w io.Writer) {
 // writeLog writes the sizes of the log and the ledger.
 func (s *server) writeLog(w io.Writer) {
 	for vb := range s.store.Meta().Partition.VBuckets {
+		if !s.group.Mine(vb) {
+			continue // who looks after it tells
+		}
 		st, err := s.store.Stats(context.Background(), vb)
 		if err != nil {
 			continue // the probe of readiness says why

@@ -132,6 +132,7 @@ type lane struct {
 	own       source
 	spare     sync.Pool // of *fold.Accumulator
 	commits   atomic.Uint64
+	tally     tally
 }
 
 // load is what accrues for one commit.
@@ -210,10 +211,11 @@ func (l *lane) sink(b *load) error {
 			results = unknown(len(parts), err)
 		}
 		if b.own != nil && b.ownErr == nil {
-			b.ownErr = l.own.settle(results[len(results)-1])
+			b.ownErr = l.own.settle(results[len(results)-1], &l.tally)
 			results = results[:len(results)-1]
 		}
 		b.results = results
+		l.tally.count(results)
 		l.commits.Add(1)
 		l.o.Committed(l.vb)
 	}
@@ -262,6 +264,8 @@ type source struct {
 	opened  time.Time // with its monotonic reading
 	head    store.Head
 	pending store.Head // head once the part in flight is applied
+	events  uint64     // of the part in flight
+	past    *past      // of parts that were acknowledged
 	body    []byte
 }
 
@@ -276,13 +280,14 @@ func (s *source) ready(ctx context.Context, st store.Store, now time.Time) error
 	if err != nil {
 		return fmt.Errorf("open a source: %w", err)
 	}
-	*s = source{id: id, opened: time.Now(), body: s.body}
+	*s = source{id: id, opened: time.Now(), body: s.body, past: &past{}}
 	return nil
 }
 
 func (s *source) next(vb int, body []byte, events uint64) store.Part {
 	digest := wire.DigestOf(body)
 	seq := s.head.Seq + 1
+	s.events = events
 	s.pending = store.Head{Seq: seq, Chain: store.NextChain(s.head.Chain, seq, s.head.Seq, digest)}
 	return store.Part{
 		Source: s.id, VB: vb, Seq: seq, Prev: s.head.Seq, Chain: s.pending.Chain,
@@ -291,10 +296,16 @@ func (s *source) next(vb int, body []byte, events uint64) store.Part {
 }
 
 // settle takes the verdict on the part in flight.
-func (s *source) settle(r store.PartResult) error {
+func (s *source) settle(r store.PartResult, t *tally) error {
 	if r.Err == nil && (r.Verdict == store.Applied || r.Verdict == store.Duplicate) && r.Head == s.pending {
 		s.head = s.pending
+		s.past.add(s.head.Seq, s.events)
 		return nil
+	}
+	if r.Err == nil && r.Verdict == store.Gap && r.Head.Seq < s.head.Seq {
+		// What was acknowledged is not there any more.
+		t.lostParts.Add(s.head.Seq - r.Head.Seq)
+		t.lostEvents.Add(s.past.after(r.Head.Seq, s.head.Seq))
 	}
 	s.id = store.SourceID{} // abandoned
 	if r.Err != nil {

@@ -41,7 +41,8 @@ type Group struct {
 	mu     sync.Mutex // guards what follows
 	track  *tracker
 	owners []string // per vbucket, and of what is done once
-	names  []string // of those that live
+	others []Peer   // those that live
+	names  []string // of them and of this one
 	backs  []string // of those of them that look after vbuckets
 	failed bool     // the last time members were read
 	twin   bool     // another server goes by this name, and it was said
@@ -147,7 +148,11 @@ func (g *Group) heard(list []store.Member) (dead []store.MemberID, changed bool)
 // settle divides the work and reports whether members have come or gone.
 func (g *Group) settle() (changed bool) {
 	var names, backs []string
+	g.others = g.others[:0]
 	for _, p := range g.live() {
+		if p.ID != g.id {
+			g.others = append(g.others, p)
+		}
 		names = append(names, p.Info.Name)
 		if p.Info.Has(Back) {
 			backs = append(backs, p.Info.Name)
@@ -185,6 +190,15 @@ func (g *Group) Live() []Peer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.live()
+}
+
+// Others calls f for the other servers that lived at the last beat. It is cheap.
+func (g *Group) Others(f func(*Peer)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range g.others {
+		f(&g.others[i])
+	}
 }
 
 // Mine reports whether a vbucket is this server's to look after.

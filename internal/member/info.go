@@ -33,7 +33,9 @@ type Info struct {
 	Commits   uint64  `json:"commits"`
 	Enqueue   float64 `json:"enqueue_seconds"` // medians, as Latency of package query
 	Processed float64 `json:"processed_seconds"`
-	Recompute uint64  `json:"recompute"` // how often it was asked to have everything compacted
+	// How often it was asked to have everything compacted, and written anew.
+	Recompute uint64 `json:"recompute"`
+	Renew     uint64 `json:"renew"`
 
 	Sent Reconciliation `json:"sent"`
 }

@@ -8,10 +8,17 @@ import (
 	"github.com/tabaproject/taba/internal/view"
 )
 
-// recompute and upgrade rebuilt States in v1. Here compaction does, with the
-// encodings of this release.
+// recompute made States over all clients anew in v1. Here compaction does, on
+// every server for its own part.
 func (h *Handler) recompute(o *out, _ *params) error {
-	h.o.Compactor.Kick()
+	h.o.Compact(false)
+	return o.started()
+}
+
+// upgrade is recompute, and writes what earlier releases wrote in the encodings
+// of this one.
+func (h *Handler) upgrade(o *out, _ *params) error {
+	h.o.Compact(true)
 	return o.started()
 }
 

@@ -20,10 +20,11 @@ const (
 	codeMethod      = "method_not_allowed"
 	codeTooLarge    = "too_large" // the request
 	codeUnavailable = "unavailable"
+	codeElsewhere   = "elsewhere" // another server has to be asked
 	codeInternal    = "internal"
 )
 
-var codes = []string{codeSyntax, codeParameter, codeUnsupported, codeLimit, codeMethod, codeTooLarge, codeUnavailable, codeInternal}
+var codes = []string{codeSyntax, codeParameter, codeUnsupported, codeLimit, codeMethod, codeTooLarge, codeUnavailable, codeElsewhere, codeInternal}
 
 // problem is an error as v2 answers it.
 type problem struct {

@@ -39,6 +39,12 @@ type Options struct {
 	// Name and Roles are what /servers and /status say of this server.
 	Name  string
 	Roles []string
+	// Servers returns all servers that share the store, this one among them,
+	// sorted by name; nil: there is only this one, and nobody shares its store.
+	Servers func() []Server
+	// Compact lets all servers compact, and renew what earlier releases wrote;
+	// nil: the Compactor is asked.
+	Compact func(renew bool)
 	// Notice is what an operator should know, which /status tells after v1's
 	// figures: a sentence, or nothing. Nil: there is never anything.
 	Notice func() string
@@ -100,6 +106,13 @@ func New(o Options) *Handler {
 	if o.Latency == nil {
 		o.Latency = func() (float64, float64) { return 0, 0 }
 	}
+	if o.Compact == nil {
+		o.Compact = func(renew bool) {
+			if o.Compactor.AskCompact(); renew {
+				o.Compactor.AskRenew()
+			}
+		}
+	}
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = 256 << 20
 	}
@@ -157,7 +170,7 @@ func (h *Handler) Routes() []Route {
 		route("/latency", Read, h.latency),
 		route("/recompute", Admin, h.recompute),
 		route("/gc", Admin, h.gc),
-		route("/upgrade", Admin, h.recompute),
+		route("/upgrade", Admin, h.upgrade),
 		route("/flush_all", Admin, h.flushAll),
 		route("/delete", Admin, h.delete, "name"),
 		route("/check", Admin, h.check, "dry"),

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -14,28 +15,74 @@ const (
 	weight = 750.0 // the weight v1 gives to every server
 )
 
-// status answers as v1, where the figures are about queues.
+// all returns the servers that share the store.
+func (h *Handler) all() []Server {
+	if h.o.Servers == nil {
+		return []Server{{Name: h.o.Name, Roles: h.o.Roles}}
+	}
+	return h.o.Servers()
+}
+
+// status answers as v1, where the figures are about queues. Where servers share
+// a store it tells more of each, and what was sent again.
 func (h *Handler) status(o *out, _ *params) error {
 	if o.json = o.accept().notText(); !o.json {
-		o.text(fmt.Sprintf("Servers: 1\nMax Age: %.2f s\nTasks:   %d\n\n", 0.0, 0))
-		o.text(strings.Repeat(" ", len(h.o.Name)) + " | R. Ld |  Wgt |  Qs | Tsks |  Age\n")
-		o.text(fmt.Sprintf("%s | %+5d | %4d | %3d | %4d | %5.2f\n", h.o.Name, 0, int(weight), queues, 0, 0.0))
+		o.text(statusTable(h.all()))
+		if h.o.Servers != nil {
+			c := h.cluster()
+			o.text(c.text())
+			o.notice(c.Sent.notice())
+		}
 		if h.o.Notice != nil {
-			if s := h.o.Notice(); s != "" {
-				o.text("\n" + s + "\n")
-			}
+			o.notice(h.o.Notice())
 		}
 		return nil
 	}
 	o.text(`{"total_tasks": 0.0, "max_age": 0, "servers": {`)
-	o.buf = pyjson.AppendString(o.buf, h.o.Name)
-	o.text(fmt.Sprintf(`: {"queues": %d, "tasks": 0, "age": 0, "load": 0.0, "weight": %.1f}}`, queues, weight))
+	for i, s := range h.all() {
+		if i > 0 {
+			o.text(", ")
+		}
+		o.buf = pyjson.AppendString(o.buf, s.Name)
+		o.text(fmt.Sprintf(`: {"queues": %d, "tasks": 0, "age": 0, "load": 0.0, "weight": %.1f}`, queues, weight))
+	}
+	o.text("}")
 	for _, f := range h.latencies() {
 		o.text(`, "` + f.name + `": `)
 		o.buf = pyjson.AppendFloat(o.buf, f.value)
 	}
+	if h.o.Servers != nil {
+		body, err := json.Marshal(h.cluster())
+		if err != nil {
+			return err
+		}
+		o.text(`, "cluster": `)
+		o.buf = append(o.buf, body...)
+	}
 	o.text("}")
 	return nil
+}
+
+// statusTable is v1's.
+func statusTable(servers []Server) string {
+	width := 0
+	for _, s := range servers {
+		width = max(width, len(s.Name))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Servers: %d\nMax Age: %.2f s\nTasks:   %d\n\n", len(servers), 0.0, 0)
+	fmt.Fprintf(&b, "%s | R. Ld |  Wgt |  Qs | Tsks |  Age\n", strings.Repeat(" ", width))
+	for _, s := range servers {
+		fmt.Fprintf(&b, "%*s | %+5d | %4d | %3d | %4d | %5.2f\n", width, s.Name, 0, int(weight), queues, 0, 0.0)
+	}
+	return b.String()
+}
+
+// notice adds a sentence, if there is one.
+func (o *out) notice(s string) {
+	if s != "" {
+		o.text("\n" + s + "\n")
+	}
 }
 
 func (h *Handler) latency(o *out, _ *params) error {
@@ -75,21 +122,24 @@ func (h *Handler) latencies() [3]figure {
 }
 
 func (h *Handler) servers(o *out, _ *params) error {
-	if o.json = o.accept().notText(); o.json {
+	o.json = o.accept().notText()
+	if o.json {
 		o.text("{")
-		o.buf = pyjson.AppendString(o.buf, h.o.Name)
-		o.text(": ")
-		o.buf = appendStrings(o.buf, h.o.Roles)
-		o.text("}")
-		return nil
 	}
-	o.text(h.o.Name + ": [")
-	for i, r := range h.o.Roles {
+	for i, s := range h.all() {
+		if !o.json {
+			o.text(s.Name + ": ['" + strings.Join(s.Roles, "', '") + "']\n")
+			continue
+		}
 		if i > 0 {
 			o.text(", ")
 		}
-		o.text("'" + r + "'")
+		o.buf = pyjson.AppendString(o.buf, s.Name)
+		o.text(": ")
+		o.buf = appendStrings(o.buf, s.Roles)
 	}
-	o.text("]\n")
+	if o.json {
+		o.text("}")
+	}
 	return nil
 }
