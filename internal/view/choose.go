@@ -17,6 +17,9 @@ type Request struct {
 	Now       float64      // the time at which what is reduced is folded, UTC seconds
 	At        float64      // the time as of which answers are rendered: Now less the pipeline's latency
 	Format    state.Format // how they are rendered
+	// Lacks is told of vbuckets that cannot be read, and the answer is one of
+	// the others; nil: then there is an UnreadError instead of an answer.
+	Lacks *Lacks
 }
 
 // target is one tab that a request chose.
@@ -35,15 +38,20 @@ type clientSet map[string]struct{}
 // choose catches up and returns the tabs of a request that have a Type and,
 // where clients are chosen, one of them; sorted by name.
 func (v *View) choose(ctx context.Context, r *Request) ([]target, clientSet, error) {
-	if err := v.CatchUp(ctx); err != nil {
+	shards := v.shards
+	if r.Names.some && r.Names.re == nil {
+		shards = v.ofNames(r.Namespace, r.Names.candidates())
+	}
+	shards, err := v.read(ctx, shards, r.Lacks)
+	if err != nil {
 		return nil, nil, err
 	}
-	clients := v.chooseClients(r)
+	clients := chooseClients(shards, r)
 	var targets []target
 	if r.Names.some && r.Names.re == nil {
-		targets = v.lookUp(r, clients)
+		targets = v.lookUp(shards, r, clients)
 	} else {
-		for _, s := range v.shards {
+		for _, s := range shards {
 			targets = s.scan(r, clients, targets)
 		}
 	}
@@ -51,18 +59,25 @@ func (v *View) choose(ctx context.Context, r *Request) ([]target, clientSet, err
 	return targets, clients, nil
 }
 
+// read is catchUp, within the budget.
+func (v *View) read(ctx context.Context, shards []*shard, lacks *Lacks) ([]*shard, error) {
+	shards, err := v.catchUp(ctx, shards, lacks)
+	v.hots.trim()
+	return shards, err
+}
+
 // chooseClients returns the names of the chosen clients that there are.
-func (v *View) chooseClients(r *Request) clientSet {
+func chooseClients(shards []*shard, r *Request) clientSet {
 	if r.Clients.All() {
 		return nil
 	}
 	if r.Clients.re == nil {
 		return r.Clients.list(func(name string) bool {
-			return slices.ContainsFunc(v.shards, func(s *shard) bool { return s.hasClient(r.Namespace, name) })
+			return slices.ContainsFunc(shards, func(s *shard) bool { return s.hasClient(r.Namespace, name) })
 		})
 	}
 	set := clientSet{}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		s.mu.RLock()
 		for n := range s.dir.clients {
 			if n.Namespace == r.Namespace && r.Clients.re.MatchString(n.Name) {
@@ -80,13 +95,16 @@ func (s *shard) hasClient(namespace, name string) bool {
 	return s.dir.clients[store.TabName{Namespace: namespace, Name: name}] != nil
 }
 
-// lookUp returns the tabs of a list of names.
-func (v *View) lookUp(r *Request, clients clientSet) []target {
+// lookUp returns the tabs of a list of names that are in some shards.
+func (v *View) lookUp(shards []*shard, r *Request, clients clientSet) []target {
 	names := r.Names.list(func(name string) bool { return v.has(store.TabName{Namespace: r.Namespace, Name: name}) })
 	var targets []target
 	for name := range names {
 		n := store.TabName{Namespace: r.Namespace, Name: name}
 		s := v.shardOf(n)
+		if !slices.Contains(shards, s) {
+			continue
+		}
 		s.mu.RLock()
 		if t := s.dir.tabs[n]; t != nil {
 			targets = s.accept(t, clients, targets)
@@ -141,54 +159,4 @@ func (s *shard) hasAny(k *kind, clients clientSet) bool {
 		}
 	}
 	return false
-}
-
-// chunks calls f with the States of targets, in order, so many at a time that
-// they fit in a quarter of the budget.
-func (v *View) chunks(ctx context.Context, targets []target, detail store.Detail,
-	f func(targets []target, hots []*hot) error) error {
-	limit := v.hots.budget / 4
-	for len(targets) > 0 {
-		n, bytes := 0, int64(0)
-		for n < len(targets) && (n == 0 || bytes < limit) {
-			states := 1
-			if detail == store.WithClients {
-				states += targets[n].clients
-			}
-			bytes += int64(states) * v.average.Load()
-			n++
-		}
-		hots, err := v.heat(ctx, targets[:n], detail)
-		if err != nil {
-			return err
-		}
-		if err := f(targets[:n], hots); err != nil {
-			return err
-		}
-		v.hots.trim()
-		targets = targets[n:]
-	}
-	return nil
-}
-
-// heat returns the States of targets, which may be of several shards.
-func (v *View) heat(ctx context.Context, targets []target, detail store.Detail) ([]*hot, error) {
-	kinds := make(map[*shard][]*kind, len(v.shards))
-	for _, t := range targets {
-		kinds[t.shard] = append(kinds[t.shard], t.kind)
-	}
-	byShard := make(map[*shard][]*hot, len(kinds))
-	for s, ks := range kinds {
-		found, err := s.heat(ctx, ks, detail)
-		if err != nil {
-			return nil, err
-		}
-		byShard[s] = found
-	}
-	hots := make([]*hot, len(targets))
-	for i, t := range targets {
-		hots[i] = byShard[t.shard][0]
-		byShard[t.shard] = byShard[t.shard][1:]
-	}
-	return hots, nil
 }

@@ -23,7 +23,7 @@ func (v *View) Names(ctx context.Context, r Request) ([]string, error) {
 // Find returns which names of the request's list there are, of whatever Type,
 // registered or not, sorted.
 func (v *View) Find(ctx context.Context, r Request) ([]store.TabName, error) {
-	if err := v.CatchUp(ctx); err != nil {
+	if _, err := v.read(ctx, v.ofNames(r.Namespace, r.Names.candidates()), r.Lacks); err != nil {
 		return nil, err
 	}
 	var found []store.TabName
@@ -47,12 +47,13 @@ func (v *View) has(n store.TabName) bool {
 // Clients returns the chosen clients that there are, sorted. Clients whose
 // States were pruned are among them. The choice of names is not looked at.
 func (v *View) Clients(ctx context.Context, r Request) ([]string, error) {
-	if err := v.CatchUp(ctx); err != nil {
+	shards, err := v.read(ctx, v.shards, r.Lacks)
+	if err != nil {
 		return nil, err
 	}
-	chosen := v.chooseClients(&r)
+	chosen := chooseClients(shards, &r)
 	there := map[string]struct{}{}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		s.mu.RLock()
 		for n := range s.dir.clients {
 			_, want := chosen[n.Name]

@@ -27,6 +27,7 @@ type Look struct {
 	Clients   []Range // empty: all
 	PerClient bool    // the State of every chosen client, instead of the one over all clients
 	Most      int     // States; 0: any number
+	Lacks     *Lacks  // as that of a Request
 }
 
 // A TooManyError says that more States were asked for than a Look may read.
@@ -56,20 +57,33 @@ type Chosen struct {
 
 // Choose catches up with the log and returns what the Look chooses.
 func (v *View) Choose(ctx context.Context, l Look) (*Chosen, error) {
-	if err := v.CatchUp(ctx); err != nil {
+	shards, err := v.read(ctx, v.ofLook(&l), l.Lacks)
+	if err != nil {
 		return nil, err
 	}
 	c := &Chosen{v: v, look: l}
 	if len(l.Clients) > 0 {
-		c.clients = v.clientsIn(&l)
+		c.clients = clientsIn(shards, &l)
 	}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		if err := s.choose(ctx, c); err != nil {
 			return nil, err
 		}
 	}
 	c.sort()
 	return c, c.count()
+}
+
+// ofLook returns the shards that may have what a Look chooses.
+func (v *View) ofLook(l *Look) []*shard {
+	names := make(map[string]struct{}, len(l.Tabs))
+	for _, r := range l.Tabs {
+		if !r.Whole {
+			return v.shards
+		}
+		names[r.Prefix] = struct{}{}
+	}
+	return v.ofNames(l.Namespace, names)
 }
 
 // sort brings targets and Tabs in the order of names, each once.
@@ -180,10 +194,10 @@ func (s *shard) eachTab(ctx context.Context, from store.TabName, f func(*tab) bo
 }
 
 // clientsIn returns the clients that a Look chooses.
-func (v *View) clientsIn(l *Look) clientSet {
+func clientsIn(shards []*shard, l *Look) clientSet {
 	set := clientSet{}
 	for _, r := range l.Clients {
-		for _, s := range v.shards {
+		for _, s := range shards {
 			s.clientsIn(l.Namespace, &r, set)
 		}
 	}
@@ -232,7 +246,7 @@ func (c *Chosen) Visit(ctx context.Context, visitors []Visitor, want func(tab in
 	if c.clients != nil {
 		order = slices.Sorted(maps.Keys(c.clients))
 	}
-	return c.v.chunks(ctx, targets, detail, func(_ []target, hots []*hot) error {
+	return c.v.chunks(ctx, targets, detail, c.look.Lacks, func(_ []target, hots []*hot) error {
 		n := (len(hots) + len(visitors) - 1) / len(visitors)
 		side(len(visitors), func(w int) {
 			for i := w * n; i < min((w+1)*n, len(hots)); i++ {

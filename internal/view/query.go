@@ -31,7 +31,7 @@ func (v *View) Tabs(ctx context.Context, r Request, emit func(Row) error) error 
 	if clients != nil {
 		detail = store.WithClients
 	}
-	return v.chunks(ctx, targets, detail, func(targets []target, hots []*hot) error {
+	return v.chunks(ctx, targets, detail, r.Lacks, func(targets []target, hots []*hot) error {
 		return render(len(targets), func(i int, p *page) {
 			h := hots[i]
 			if h == nil {
@@ -58,7 +58,7 @@ func (v *View) Projection(ctx context.Context, r Request, emit func(Row) error) 
 	if err != nil {
 		return err
 	}
-	return v.chunks(ctx, targets, store.WithClients, func(targets []target, hots []*hot) error {
+	return v.chunks(ctx, targets, store.WithClients, r.Lacks, func(targets []target, hots []*hot) error {
 		return render(len(targets), func(i int, p *page) {
 			h := hots[i]
 			if h == nil {
@@ -87,7 +87,7 @@ func (v *View) SuperTabs(ctx context.Context, r Request, dst []byte) ([]byte, er
 		detail = store.WithClients
 	}
 	sum := super{now: r.Now}
-	err = v.chunks(ctx, targets, detail, func(_ []target, hots []*hot) error {
+	err = v.chunks(ctx, targets, detail, r.Lacks, func(_ []target, hots []*hot) error {
 		for _, h := range hots {
 			if h == nil {
 				continue

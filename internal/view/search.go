@@ -19,6 +19,7 @@ type Page struct {
 	After     string                 // nothing up to this one
 	Limit     int                    // how many
 	Match     func(name string) bool // nil: all
+	Lacks     *Lacks                 // as that of a Request
 }
 
 // Counted is a text with the number of tabs that have it.
@@ -56,10 +57,11 @@ func cut[T any](p *Page, all []T, compare func(a, b T) int) ([]T, bool) {
 // SearchTabs returns a page of the tabs with their Types, and whether there are
 // more.
 func (v *View) SearchTabs(ctx context.Context, p Page) (tabs []TabType, more bool, err error) {
-	if err := v.CatchUp(ctx); err != nil {
+	shards, err := v.read(ctx, v.shards, p.Lacks)
+	if err != nil {
 		return nil, false, err
 	}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		n := 0
 		err := s.eachTab(ctx, p.from(""), func(t *tab) bool {
 			yes, more := p.has(t.name, "")
@@ -79,10 +81,11 @@ func (v *View) SearchTabs(ctx context.Context, p Page) (tabs []TabType, more boo
 
 // SearchClients returns a page of the clients, and whether there are more.
 func (v *View) SearchClients(ctx context.Context, p Page) (clients []string, more bool, err error) {
-	if err := v.CatchUp(ctx); err != nil {
+	shards, err := v.read(ctx, v.shards, p.Lacks)
+	if err != nil {
 		return nil, false, err
 	}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		n := 0
 		s.ordered(func(x *index) {
 			for c := range x.clients.Ascend(btreemap.GE(&client{name: p.from("")}), btreemap.Max[*client]()) {
@@ -138,11 +141,12 @@ func (v *View) SearchTagValues(ctx context.Context, key string, p Page) (values 
 // searchTags collects what each visits in the shards' indexes, without the
 // prefix that all of it has.
 func (v *View) searchTags(ctx context.Context, p Page, each func(*index, func(store.TabName, int) bool), prefix string) ([]Counted, bool, error) {
-	if err := v.CatchUp(ctx); err != nil {
+	shards, err := v.read(ctx, v.shards, p.Lacks)
+	if err != nil {
 		return nil, false, err
 	}
 	counts := map[string]int{}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		n := 0
 		s.ordered(func(x *index) {
 			each(x, func(name store.TabName, tabs int) bool {
@@ -164,12 +168,13 @@ func (v *View) searchTags(ctx context.Context, p Page, each func(*index, func(st
 }
 
 // CountTypes returns how many tabs have each Type, sorted by Type.
-func (v *View) CountTypes(ctx context.Context) ([]Counted, error) {
-	if err := v.CatchUp(ctx); err != nil {
+func (v *View) CountTypes(ctx context.Context, lacks *Lacks) ([]Counted, error) {
+	shards, err := v.read(ctx, v.shards, lacks)
+	if err != nil {
 		return nil, err
 	}
 	counts := map[string]int{}
-	for _, s := range v.shards {
+	for _, s := range shards {
 		s.mu.RLock()
 		for typ, n := range s.dir.types {
 			counts[typ] += n

@@ -59,6 +59,18 @@ func Pattern(expr string) (Selector, error) {
 // All reports whether everything is chosen.
 func (s Selector) All() bool { return !s.some }
 
+// candidates returns all names that a list may mean.
+func (s Selector) candidates() map[string]struct{} {
+	set := make(map[string]struct{}, len(s.items))
+	for _, it := range s.items {
+		set[it.whole] = struct{}{}
+		for _, p := range it.parts {
+			set[p] = struct{}{}
+		}
+	}
+	return set
+}
+
 // list returns the names of a list, once each.
 func (s Selector) list(exists func(name string) bool) map[string]struct{} {
 	set := make(map[string]struct{}, len(s.items))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tabaproject/taba/internal/store"
 )
@@ -16,6 +17,9 @@ type shard struct {
 	vb    int
 	catch turns      // follow, one at a time
 	fill  sync.Mutex // one query at a time reads cold tabs: the others find them hot
+
+	trouble atomic.Pointer[error] // why the log could not be read the last time
+	probed  atomic.Bool           // it is being tried again
 
 	indexes sync.Mutex // one query at a time makes an index
 

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/state"
 )
@@ -109,24 +107,12 @@ func (v *View) TypeOf(namespace, name string) (typ string, ok bool) {
 
 // CatchUp brings the View to the end of every log.
 func (v *View) CatchUp(ctx context.Context) error {
-	err := eachShard(ctx, v.shards, (*shard).catchUp)
+	_, err := v.catchUp(ctx, v.shards, nil)
 	v.hots.trim()
 	return err
 }
 
 func (v *View) shardOf(n store.TabName) *shard { return v.shards[v.part.Of(n.Namespace, n.Name)] }
-
-// eachShard calls f for all shards side by side.
-func eachShard(ctx context.Context, shards []*shard, f func(*shard, context.Context) error) error {
-	if len(shards) == 1 {
-		return f(shards[0], ctx)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	for _, s := range shards {
-		g.Go(func() error { return f(s, ctx) })
-	}
-	return g.Wait()
-}
 
 // setAside counts a State that cannot be decoded. The Compactor reports it.
 func (v *View) setAside(_ store.Tab, _ []byte, events uint64) { v.aside.Add(events) }
