@@ -82,6 +82,9 @@ func (c *Client) Ask(ctx context.Context, query string) (*Told, []byte, error) {
 			all, first = page, body
 		} else {
 			all.Rows = append(all.Rows, page.Rows...)
+			if all.Complete && !page.Complete {
+				all.Complete, all.Missing = false, page.Missing
+			}
 		}
 		if page.Next == "" {
 			return all, first, nil
@@ -105,6 +108,10 @@ func (t *Told) Lacks() error {
 	}
 	var list []string
 	for _, m := range t.Missing {
+		if m.Tabs == 0 {
+			list = append(list, m.What)
+			continue
+		}
 		list = append(list, fmt.Sprintf("%s (%d tabs): %s", Printable(m.Tab), m.Tabs, m.What))
 	}
 	return &PartialError{What: "the answer is not complete: " + strings.Join(list, "; ")}

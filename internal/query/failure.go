@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/tabaproject/taba/internal/pyjson"
 	"github.com/tabaproject/taba/internal/store"
@@ -40,6 +41,8 @@ func (h *Handler) fail(o *out, err error) {
 		f = &failure{http.StatusServiceUnavailable, "The server is shutting down. Retry later."}
 	case errors.Is(err, store.ErrFailed):
 		f = &failure{http.StatusServiceUnavailable, "The store has failed and must be reopened. Retry later."}
+	case which(err) != "":
+		f = &failure{http.StatusServiceUnavailable, capital(which(err)) + " cannot be read now, the server's log says why. Ask with partial=1 for what there is without them, or retry later."}
 	default:
 		h.o.Log.Error("a request failed", "path", o.r.URL.Path, "err", err)
 		f = &failure{http.StatusInternalServerError, "Internal error. The server's log says more."}
@@ -49,6 +52,9 @@ func (h *Handler) fail(o *out, err error) {
 	}
 	Error(o.w, o.r, f.status, f.message)
 }
+
+// capital begins a sentence.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // Error answers with a status and a sentence, as text or, to those who ask
 // for it, as JSON.

@@ -346,9 +346,11 @@ func TestStoreFails(t *testing.T) {
 	}
 	f(store.ErrFailed, 503)
 	f(store.ErrClosed, 503)
-	f(errors.New("secret"), 500)
-	if a := s.do(t, "GET /tabs", ""); strings.Contains(a.body, "secret") {
-		t.Errorf("the store's words were passed on: %q", a.body)
+	f(errors.New("secret"), 503)
+	for _, path := range []string{"/tabs", "/tabs?partial=1", "/v2/query?q=a", "/v2/names"} {
+		if a := s.do(t, "GET "+path, ""); strings.Contains(a.body, "secret") {
+			t.Errorf("the store's words were passed on: %q", a.body)
+		}
 	}
 	st.err = nil
 	if a := s.do(t, "GET /tabs", ""); a.status != 200 {

@@ -1,9 +1,11 @@
 package query
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
+	"github.com/tabaproject/taba/internal/view"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -22,7 +24,13 @@ type out struct {
 	buf  []byte
 	json bool // what buf holds is JSON
 	sent bool // some of the answer, and with it the status
+
+	lacks *view.Lacks // what the answer lacks; nil: it must not lack anything
+	said  bool        // that it lacks something
 }
+
+// missingHeader of an answer names the vbuckets that it lacks.
+const missingHeader = "X-Taba-Missing"
 
 // spill sends what was collected once it is enough.
 func (o *out) spill() error {
@@ -41,11 +49,32 @@ func (o *out) flush() error {
 			head.Set("Content-Type", typeJSON)
 		}
 		head.Set("X-Content-Type-Options", "nosniff")
+		if err := o.lacks.Err(); err != nil {
+			head.Set(missingHeader, which(err))
+			o.said = true
+		}
 		o.sent = true
 	}
 	_, err := o.w.Write(o.buf)
 	o.buf = o.buf[:0]
 	return err
+}
+
+// end sends the rest. An answer that turned out to lack something after it was
+// begun without saying so is none.
+func (o *out) end() error {
+	if err := o.lacks.Err(); err != nil && o.sent && !o.said {
+		return err
+	}
+	return o.flush()
+}
+
+// which names the vbuckets of an UnreadError.
+func which(err error) string {
+	if e, ok := errors.AsType[*view.UnreadError](err); ok {
+		return e.Which()
+	}
+	return ""
 }
 
 func (o *out) text(s string) { o.buf = append(o.buf, s...) }

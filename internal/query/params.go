@@ -88,6 +88,13 @@ func (p *params) has(key string) (bool, error) {
 	return object[key] != nil, err
 }
 
+// flag reports whether a parameter was given in the query string with a value
+// that says yes: any but 0 and false.
+func (p *params) flag(key string) bool {
+	v, ok := p.query[key]
+	return ok && v != "0" && v != "false"
+}
+
 // raw returns a parameter with commas that are part of a name still encoded;
 // empty if it was not given.
 func (p *params) raw(key string) (string, error) {

@@ -72,6 +72,8 @@ func problemOf(err error) (p *problem, ours bool) {
 		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the server is shutting down; retry later"}
 	case errors.Is(err, store.ErrFailed):
 		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the store has failed and must be reopened; retry later"}
+	case which(err) != "":
+		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: which(err) + " cannot be read now, the server's log says why; retry later"}
 	default:
 		return &problem{status: http.StatusInternalServerError, Code: codeInternal, Message: "internal error; the server's log says more"}, true
 	}

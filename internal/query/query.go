@@ -158,13 +158,13 @@ func (h *Handler) Routes() []Route {
 		return Route{Pattern: path, Scope: scope, Handler: h.endpoint(answer, params)}
 	}
 	v1 := []Route{
-		route("/tabs", Read, h.tabs, "name", "client", "re", "raw"),
-		route("/projection", Read, h.projection, "name", "client", "re", "raw"),
-		route("/supertabs", Read, h.superTabs, "name", "client", "re", "raw"),
-		route("/clients", Read, h.clients, "client", "re"),
-		route("/names", Read, h.names, "name", "client", "re"),
-		route("/types", Read, h.types, "name", "re"),
-		route("/ids", Read, h.ids),
+		route("/tabs", Read, h.tabs, "name", "client", "re", "raw", "partial"),
+		route("/projection", Read, h.projection, "name", "client", "re", "raw", "partial"),
+		route("/supertabs", Read, h.superTabs, "name", "client", "re", "raw", "partial"),
+		route("/clients", Read, h.clients, "client", "re", "partial"),
+		route("/names", Read, h.names, "name", "client", "re", "partial"),
+		route("/types", Read, h.types, "name", "re", "partial"),
+		route("/ids", Read, h.ids, "partial"),
 		route("/status", Read, h.status),
 		route("/servers", Read, h.servers),
 		route("/latency", Read, h.latency),
@@ -200,7 +200,7 @@ func (h *Handler) endpoint(answer endpoint, names []string) http.Handler {
 			err = answer(o, p)
 		}
 		if err == nil {
-			err = o.flush()
+			err = o.end()
 		}
 		if err != nil {
 			h.fail(o, err)
@@ -221,6 +221,10 @@ func (h *Handler) request(o *out, p *params) (view.Request, error) {
 	var err error
 	if r.Names, err = p.selector("name"); err != nil {
 		return r, err
+	}
+	if p.flag("partial") {
+		o.lacks = &view.Lacks{}
+		r.Lacks = o.lacks
 	}
 	r.Clients, err = p.selector("client")
 	return r, err

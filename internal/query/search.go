@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tabaproject/taba/internal/query/eval"
 	"github.com/tabaproject/taba/internal/query/lang"
 	"github.com/tabaproject/taba/internal/view"
 )
@@ -20,13 +21,22 @@ type listing struct {
 	LagMS    float64 `json:"lag_ms"`
 	Complete bool    `json:"complete"`
 	Next     string  `json:"next,omitempty"` // give it as after to get the next page
+
+	Missing []eval.Missing `json:"missing,omitempty"`
+	lacks   view.Lacks
+}
+
+// done ends an answer: it says what it lacks.
+func (l *listing) done() {
+	l.Missing = eval.Unread(&l.lacks)
+	l.Complete = len(l.Missing) == 0
 }
 
 // listing begins an answer: everything that was acknowledged by now is in it.
-func (h *Handler) listing() listing {
+func (h *Handler) listing() *listing {
 	h.counts.listed.Inc()
 	enqueue, processed := h.o.Latency()
-	return listing{AsOf: seconds(h.o.Now().Truncate(time.Microsecond)), LagMS: math.Round((enqueue+processed)*1e6) / 1e3, Complete: true}
+	return &listing{AsOf: seconds(h.o.Now().Truncate(time.Microsecond)), LagMS: math.Round((enqueue+processed)*1e6) / 1e3, Complete: true}
 }
 
 type nameEntry struct {
@@ -47,13 +57,15 @@ func page(a args) (view.Page, error) {
 
 func (h *Handler) searchNames(r *http.Request, a args) (any, error) {
 	answer := struct {
-		listing
+		*listing
 		Names []nameEntry `json:"names"`
 	}{h.listing(), []nameEntry{}}
 	p, err := page(a)
 	if err != nil {
 		return nil, err
 	}
+	p.Lacks = &answer.lacks
+	defer answer.done()
 	if text := a.get("match"); text != "" {
 		m, err := lang.ParseMatcher(text)
 		if err != nil {
@@ -79,13 +91,15 @@ func (h *Handler) searchNames(r *http.Request, a args) (any, error) {
 
 func (h *Handler) searchClients(r *http.Request, a args) (any, error) {
 	answer := struct {
-		listing
+		*listing
 		Clients []string `json:"clients"`
 	}{h.listing(), []string{}}
 	p, err := page(a)
 	if err != nil {
 		return nil, err
 	}
+	p.Lacks = &answer.lacks
+	defer answer.done()
 	clients, more, err := h.o.View.SearchClients(r.Context(), p)
 	answer.Clients = append(answer.Clients, clients...)
 	if more {
@@ -96,13 +110,15 @@ func (h *Handler) searchClients(r *http.Request, a args) (any, error) {
 
 func (h *Handler) searchTags(r *http.Request, a args) (any, error) {
 	answer := struct {
-		listing
+		*listing
 		Tags []countedEntry `json:"tags"`
 	}{h.listing(), []countedEntry{}}
 	p, err := page(a)
 	if err != nil {
 		return nil, err
 	}
+	p.Lacks = &answer.lacks
+	defer answer.done()
 	p.Prefix, p.After = lang.Escape(p.Prefix), lang.Escape(p.After)
 	tags, more, err := h.o.View.SearchTags(r.Context(), p)
 	answer.Tags, answer.Next = counted(tags, more)
@@ -111,7 +127,7 @@ func (h *Handler) searchTags(r *http.Request, a args) (any, error) {
 
 func (h *Handler) searchTagValues(r *http.Request, a args) (any, error) {
 	answer := struct {
-		listing
+		*listing
 		Values []countedEntry `json:"values"`
 	}{h.listing(), []countedEntry{}}
 	tag := a.get("tag")
@@ -122,6 +138,8 @@ func (h *Handler) searchTagValues(r *http.Request, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Lacks = &answer.lacks
+	defer answer.done()
 	p.Prefix, p.After = lang.Escape(p.Prefix), lang.Escape(p.After)
 	values, more, err := h.o.View.SearchTagValues(r.Context(), lang.Escape(tag), p)
 	answer.Values, answer.Next = counted(values, more)
@@ -142,10 +160,11 @@ func counted(list []view.Counted, more bool) (entries []countedEntry, next strin
 
 func (h *Handler) countTypes(r *http.Request, _ args) (any, error) {
 	answer := struct {
-		listing
+		*listing
 		Types []countedEntry `json:"types"`
 	}{h.listing(), []countedEntry{}}
-	types, err := h.o.View.CountTypes(r.Context())
+	defer answer.done()
+	types, err := h.o.View.CountTypes(r.Context(), &answer.lacks)
 	answer.Types, _ = counted(types, false)
 	for i, t := range types {
 		answer.Types[i].Name = t.Text

@@ -92,9 +92,11 @@ func (s *shard) try(ctx context.Context) error {
 
 func (s *shard) note(err error) {
 	if err == nil {
-		s.trouble.Store(nil)
-	} else {
-		s.trouble.Store(&err)
+		if s.trouble.Load() != nil && s.trouble.Swap(nil) != nil {
+			s.v.log.Info("the vbucket can be read again", "vbucket", s.vb)
+		}
+	} else if s.trouble.Swap(&err) == nil {
+		s.v.log.Warn("the vbucket cannot be read, answers are without it", "vbucket", s.vb, "error", err)
 	}
 }
 

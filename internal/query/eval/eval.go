@@ -99,8 +99,20 @@ type Answer struct {
 type Missing struct {
 	Reason string `json:"reason"`
 	Tab    string `json:"tab,omitempty"` // the first one, if there are several
-	Tabs   int    `json:"tabs"`          // how many
+	Tabs   int    `json:"tabs"`          // how many; 0: that is not known
 	What   string `json:"what"`          // a sentence
+
+	VBuckets []int `json:"vbuckets,omitempty"` // that could not be read
+}
+
+// Unread is what is missing of vbuckets that could not be read.
+func Unread(l *view.Lacks) []Missing {
+	err := l.Err()
+	if err == nil {
+		return nil
+	}
+	unread, _ := errors.AsType[*view.UnreadError](err)
+	return []Missing{{Reason: "unavailable", VBuckets: unread.VBuckets, What: unread.Which() + " cannot be read now; the server's log says why"}}
 }
 
 // Row is what is known of one group.
@@ -137,7 +149,10 @@ func (e *Evaluator) Eval(ctx context.Context, q *lang.Query, page Page) (*Answer
 	lag := e.o.Latency()
 	now := e.o.Now()
 	asOf := float64(now.UnixMicro()) / 1e6
-	chosen, err := e.o.View.Choose(ctx, e.look(q))
+	var lacks view.Lacks
+	look := e.look(q)
+	look.Lacks = &lacks
+	chosen, err := e.o.View.Choose(ctx, look)
 	if err != nil {
 		return nil, tooMany(err, q)
 	}
@@ -153,7 +168,7 @@ func (e *Evaluator) Eval(ctx context.Context, q *lang.Query, page Page) (*Answer
 		a.Values = append(a.Values, v.Name)
 	}
 	r.rows(a)
-	a.Missing = r.missing()
+	a.Missing = append(Unread(&lacks), r.missing()...)
 	a.Complete = len(a.Missing) == 0
 	a.Until = r.until()
 	return a, nil
