@@ -35,14 +35,14 @@ func (h *Handler) fail(o *out, err error) {
 	case errors.As(err, &f):
 	case errors.Is(err, view.ErrTypes):
 		f = &failure{http.StatusBadRequest, err.Error()}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		f = &failure{http.StatusServiceUnavailable, "The answer took too long. Ask for fewer tabs, or retry later."}
 	case errors.Is(err, store.ErrClosed):
 		f = &failure{http.StatusServiceUnavailable, "The server is shutting down. Retry later."}
 	case errors.Is(err, store.ErrFailed):
 		f = &failure{http.StatusServiceUnavailable, "The store has failed and must be reopened. Retry later."}
 	case which(err) != "":
 		f = &failure{http.StatusServiceUnavailable, capital(which(err)) + " cannot be read now, the server's log says why. Ask with partial=1 for what there is without them, or retry later."}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		f = &failure{http.StatusServiceUnavailable, "The answer took too long. Ask for fewer tabs, or retry later."}
 	default:
 		h.o.Log.Error("a request failed", "path", o.r.URL.Path, "err", err)
 		f = &failure{http.StatusInternalServerError, "Internal error. The server's log says more."}

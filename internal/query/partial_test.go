@@ -2,7 +2,6 @@ package query_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -21,7 +20,7 @@ type severed struct {
 
 func (s *severed) Load(ctx context.Context, vb int, r store.LoadRequest) (*store.Loaded, error) {
 	if int64(vb) == s.away.Load() {
-		return nil, errors.New("secret")
+		return nil, fmt.Errorf("secret: %w", context.DeadlineExceeded) // as a store does whose server hangs
 	}
 	return s.Store.Load(ctx, vb, r)
 }

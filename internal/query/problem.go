@@ -66,14 +66,14 @@ func problemOf(err error) (p *problem, ours bool) {
 		p = &problem{status: f.status, Code: codeTooLarge, Message: f.message}
 	case errors.As(err, &f):
 		p = &problem{status: f.status, Code: codeParameter, Message: f.message}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the answer took too long; ask for fewer tabs, or retry later"}
 	case errors.Is(err, store.ErrClosed):
 		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the server is shutting down; retry later"}
 	case errors.Is(err, store.ErrFailed):
 		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the store has failed and must be reopened; retry later"}
 	case which(err) != "":
 		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: which(err) + " cannot be read now, the server's log says why; retry later"}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		p = &problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the answer took too long; ask for fewer tabs, or retry later"}
 	default:
 		return &problem{status: http.StatusInternalServerError, Code: codeInternal, Message: "internal error; the server's log says more"}, true
 	}
