@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -53,10 +54,26 @@ func (s *Store) dial(ctx context.Context, addr string, l login) (*client, error)
 	rc, err := rueidis.NewClient(o)
 	if err != nil {
 		c.cut()
-		return nil, explain(addr, err)
+		return nil, explain(addr, s.hungUp(err))
 	}
 	c.Client = rc
 	return c, nil
+}
+
+// hungUp adds what may be the matter if a server takes a connection and then
+// ends it: it cannot say so itself.
+func (s *Store) hungUp(err error) error {
+	op, failed := errors.AsType[*net.OpError](err)
+	if _, answered := rueidis.IsRedisErr(err); answered || failed && op.Op == "dial" || !failed && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch {
+	case s.opts.TLS == nil:
+		return fmt.Errorf("%w: if it wants TLS, write rediss", err)
+	case len(s.opts.TLS.Certificates) == 0:
+		return fmt.Errorf("%w: if it wants a certificate, set tls_cert and tls_key", err)
+	}
+	return err
 }
 
 // poolSize bounds the connections to one server: for commits, for compactions,

@@ -39,6 +39,8 @@ type Options struct {
 	// new store is made where there is none.
 	Expect string
 
+	certificate, key string // files, as a URL names them
+
 	// Logger gets what an operator should know. nil: nobody does.
 	Logger *slog.Logger
 	// Now is the clock of a new store's creation; nil: time.Now.

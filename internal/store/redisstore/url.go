@@ -71,13 +71,8 @@ func parse(text string) (o Options, err error) {
 	if err := errors.Join(o.addresses(hosts, port), o.database(db), o.query(query)); err != nil {
 		return o, err
 	}
-	if secure {
-		if o.TLS == nil {
-			o.TLS = &tls.Config{}
-		}
-		o.TLS.MinVersion = tls.VersionTLS12
-	} else if o.TLS != nil {
-		return o, errors.New("tls_ca is set, but the scheme is not rediss")
+	if err := o.secure(secure); err != nil {
+		return o, err
 	}
 	return o, o.check()
 }
@@ -162,12 +157,14 @@ var parameters = map[string]func(o *Options, text string) error{
 		if err != nil {
 			return err
 		}
-		o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		o.tls().RootCAs = x509.NewCertPool()
 		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
 			return fmt.Errorf("%s holds no certificate (PEM)", file)
 		}
 		return nil
 	},
+	"tls_cert":          func(o *Options, file string) error { o.tls(); o.certificate = file; return nil },
+	"tls_key":           func(o *Options, file string) error { o.tls(); o.key = file; return nil },
 	"sentinel_user":     func(o *Options, text string) error { o.SentinelUser = text; return nil },
 	"sentinel_password": func(o *Options, text string) error { o.SentinelPassword = text; return nil },
 }
@@ -188,6 +185,35 @@ func (o *Options) query(text string) error {
 			}
 		}
 	}
+	return nil
+}
+
+// tls returns the settings for TLS, which are there from now on.
+func (o *Options) tls() *tls.Config {
+	if o.TLS == nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return o.TLS
+}
+
+// secure takes together what is set for TLS.
+func (o *Options) secure(secure bool) error {
+	switch {
+	case !secure && o.TLS != nil:
+		return errors.New("tls_ca, tls_cert or tls_key is set, but the scheme is not rediss")
+	case !secure:
+		return nil
+	case (o.certificate == "") != (o.key == ""):
+		return errors.New("tls_cert and tls_key go together: one of them is not set")
+	case o.certificate == "":
+		o.tls()
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(o.certificate, o.key)
+	if err != nil {
+		return fmt.Errorf("tls_cert and tls_key: %w", err)
+	}
+	o.tls().Certificates = []tls.Certificate{pair}
 	return nil
 }
 
