@@ -51,6 +51,9 @@ const (
 // format is the version of the layout.
 const format = 1
 
+// partition is the version of the function that maps tabs to vbuckets.
+const partition = 1
+
 // maxVBuckets bounds what one store can have. Far fewer make sense.
 const maxVBuckets = 1 << 12
 

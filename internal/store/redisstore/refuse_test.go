@@ -118,6 +118,9 @@ func TestOpenRefuses(t *testing.T) {
 	f(redisstore.Options{Prefix: "second"}, "vbucket 3 is of store "+id, fmt.Sprintf("%x", other.Meta().ID))
 	r.do("DEL", "taba:{3}:k")
 	f(redisstore.Options{}, "1 of 3 keys of vbucket 3 are missing")
+	// The version of the partition function follows format, identity and time.
+	r.do("SETRANGE", "taba:{0}:m", "25", "\x07")
+	f(redisstore.Options{}, "partition function 7", "knows 1")
 	r.do("SETRANGE", "taba:{0}:m", "0", "\x02")
 	f(redisstore.Options{}, "format 2", "reads format 1")
 
@@ -176,6 +179,7 @@ func TestBadDays(t *testing.T) {
 	bad("eviction", set("maxmemory-policy", "volatile-ttl"), set("maxmemory-policy", "noeviction"), "maxmemory-policy is volatile-ttl")
 	bad("read-only", func() { r.do("REPLICAOF", "127.0.0.1", "1") }, func() { r.do("REPLICAOF", "NO", "ONE") }, "is a replica")
 	bad("away", r.kill, r.start, r.addr)
+	bad("loading", func() { r.loadSlowly() }, func() { r.eventually("it has read everything", r.loaded) }, "is reading its data from disk")
 	bad("gone", func() { r.do("RENAME", "taba:{0}:m", "away:m") }, func() { r.do("RENAME", "away:m", "taba:{0}:m") }, "vbucket 0 is missing", "backup")
 	r.do("SCRIPT", "FLUSH")
 	l.goesOn()

@@ -192,6 +192,17 @@ func (s *server) running() bool {
 	}
 }
 
+// loadSlowly kills a server and lets it take seconds to read what it had.
+func (s *server) loadSlowly() {
+	s.t.Helper()
+	s.do("EVAL", "for i = 1, 20000 do redis.call('SET', 'ballast:' .. i, i) end", "0")
+	s.kill()
+	before := s.args
+	s.args = append(append([]string{}, before...), "--key-load-delay", "200")
+	s.launch()
+	s.args = before
+}
+
 func (s *server) launch() {
 	s.t.Helper()
 	s.out = &output{}

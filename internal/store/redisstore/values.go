@@ -110,7 +110,22 @@ func decodeMeta(v string) (m meta, err error) {
 	m.Partition.VBuckets = int(d.uvarint())
 	m.Partition.Key = d.uint64()
 	m.complete = d.take(1) == "\x01"
-	return m, d.err("description of the store")
+	if err := d.err("description of the store"); err != nil {
+		return m, err
+	}
+	return m, checkPartition(m.Partition)
+}
+
+// checkPartition refuses a store that is cut in a way that this release does
+// not know: it would look for tabs where they are not.
+func checkPartition(p store.Partition) error {
+	switch {
+	case p.Version != partition:
+		return fmt.Errorf("the store was cut with partition function %d, this release knows %d: use a release that knows it", p.Version, partition)
+	case p.VBuckets < 1 || p.VBuckets > maxVBuckets:
+		return fmt.Errorf("the store is said to have %d vbuckets, there may be 1 to %d", p.VBuckets, maxVBuckets)
+	}
+	return nil
 }
 
 // token changes with every change of a state. It is random, so that no two
