@@ -288,9 +288,6 @@ func (s *server) writeMetrics(w io.Writer) {
 // writeLog writes the sizes of the log and the ledger.
 func (s *server) writeLog(w io.Writer) {
 	for vb := range s.store.Meta().Partition.VBuckets {
-		if !s.group.Mine(vb) {
-			continue // who looks after it tells
-		}
 		st, err := s.store.Stats(context.Background(), vb)
 		if err != nil {
 			continue // the probe of readiness says why

@@ -95,11 +95,13 @@ var all = []measurement{
 	{"restart", "recovery", "Restart after kill -9", restart},
 	{"drain", "recovery", "Draining an agent's spool", drain},
 	{"price", "recovery", "The price of the promise", price},
+	{"servers", "cluster", "Servers that share a store in Redis, each with the same load", servers},
+	{"cold", "cluster", "A tab of 1,000 clients, asked of a server that never saw it, over Redis", cold},
 }
 
 // Names are the measurements and their groups.
 func Names() []string {
-	names := []string{"speed", "pressure", "recovery"}
+	names := []string{"speed", "pressure", "recovery", "cluster"}
 	for _, m := range all {
 		names = append(names, m.name)
 	}
