@@ -85,6 +85,36 @@ func TestRoles(t *testing.T) {
 	comes(t, "who stops is out", func() bool { return mustGet(t, fe+"/servers") == "back: ['be']\nfront: ['fe']\n" })
 }
 
+// TestCommitsAreHeardOf: a server that only compacts finds out that others have
+// filled the log, without being asked.
+func TestCommitsAreHeardOf(t *testing.T) {
+	store := "redis://" + startRedis(t) + "?vbuckets=1"
+	fe, _ := serve(t, store, "front", "fe")
+	be, _ := serve(t, store, "back", "be")
+	logged := func() (n float64) {
+		_, rest, _ := strings.Cut(mustGet(t, be+"/metrics"), "\ntaba_log_bytes{vbucket=\"0\"} ")
+		_, _ = fmt.Sscan(rest, &n)
+		return n
+	}
+	comes(t, "they know each other", func() bool { return strings.Count(mustGet(t, be+"/servers"), "\n") == 2 })
+	const largest = 1 << 19
+	for i := range 4 { // beyond what a log may have at least
+		body := fmt.Sprintf("1\n\nclient\n\ntab%d\n[\"Gauge\", %d, \"\\\"%s\\\"\"]\n\n\n", i, time.Now().Unix(), strings.Repeat("x", largest))
+		resp, err := http.Post(fe+"/post", "text/plain", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Taba-Refused") != "" {
+			t.Fatal(resp.Status, resp.Header)
+		}
+	}
+	comes(t, "the log is compacted", func() bool {
+		records := strings.Contains(mustGet(t, be+"/metrics"), "taba_record_bytes{vbucket=\"0\"} 0\n")
+		return logged() < largest && !records
+	})
+}
+
 type statusAnswer struct {
 	Servers map[string]any
 	Cluster struct {

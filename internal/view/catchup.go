@@ -25,6 +25,27 @@ func (v *View) catchUp(ctx context.Context, shards []*shard, lacks *Lacks) ([]*s
 	if strict {
 		lacks = &Lacks{}
 	}
+	if len(shards) == 1 { // the common case
+		if err := shards[0].try(ctx); err != nil {
+			lacks.add(shards[0].vb, err)
+		}
+	} else {
+		catchUpAll(ctx, shards, lacks)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !lacks.Any() {
+		return shards, nil
+	}
+	if strict {
+		return nil, lacks.Err()
+	}
+	return without(shards, lacks.VBuckets()), nil
+}
+
+// catchUpAll tells lacks which shards it was not possible for.
+func catchUpAll(ctx context.Context, shards []*shard, lacks *Lacks) {
 	well, away := sorted(shards)
 	start := time.Now()
 	waiting := probe(ctx, away)
@@ -39,16 +60,6 @@ func (v *View) catchUp(ctx context.Context, shards []*shard, lacks *Lacks) ([]*s
 			lacks.add(p.shard.vb, err)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if !lacks.Any() {
-		return shards, nil
-	}
-	if strict {
-		return nil, lacks.Err()
-	}
-	return without(shards, lacks.VBuckets()), nil
 }
 
 // sorted tells which shards could be read the last time. If none could, all
