@@ -281,7 +281,7 @@ func TestManyMembers(t *testing.T) {
 			}
 			all = append(all, w.join(fmt.Sprint("server", i), role))
 		}
-		for range 6 {
+		for range 4 {
 			time.Sleep(2 * minBeat)
 			if n := len(all[0].Live()); n != len(all) {
 				t.Fatalf("%d of %d are seen", n, len(all))

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ type tracker struct {
 // seen is what is known of one member.
 type seen struct {
 	beat  uint64
+	says  []byte
 	info  Info
 	known bool          // what it says could be read
 	since time.Duration // when it said something new
@@ -65,13 +67,13 @@ func (t *tracker) look(list []store.Member, now time.Duration, told func(before,
 		s := t.seen[m.ID]
 		switch {
 		case s == nil:
-			s = &seen{beat: m.Beat, since: now}
-			s.info, s.known = decode(m.Says)
+			s = &seen{since: now}
+			s.hear(m)
 			t.seen[m.ID] = s
 		case s.beat != m.Beat:
 			before := s.info
-			s.beat, s.since, s.quiet = m.Beat, now, 0
-			s.info, s.known = decode(m.Says)
+			s.since, s.quiet = now, 0
+			s.hear(m)
 			told(before, s.info)
 		default:
 			// However long nothing could be read, it is one silence.
@@ -87,6 +89,15 @@ func (t *tracker) look(list []store.Member, now time.Duration, told func(before,
 		}
 	}
 	return dead
+}
+
+// hear takes what a member says. One that has nothing to do says the same again.
+func (s *seen) hear(m *store.Member) {
+	s.beat = m.Beat
+	if s.says == nil || !bytes.Equal(s.says, m.Says) {
+		s.says = m.Says
+		s.info, s.known = decode(m.Says)
+	}
 }
 
 // live returns the members that live, sorted by name and id. Of those that go
