@@ -42,7 +42,11 @@ func (s *server) handle(role, pattern string, scope ingest.Scope, h http.Handler
 		s.front.handle(pattern, scope, h)
 		return
 	}
-	s.front.handle(pattern, scope, s.query.Elsewhere(role, deeds[role]))
+	elsewhere, count := s.query.Elsewhere(role, deeds[role]), &s.elsewhere
+	s.front.handle(pattern, scope, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		count.Add(1)
+		elsewhere.ServeHTTP(w, r)
+	}))
 	s.front.writes[pattern] = false // nothing is read
 }
 
@@ -52,6 +56,16 @@ func roleOf(pattern string) string {
 		return ""
 	}
 	return member.Control
+}
+
+// healthy reports why the server cannot do its work, if so: why the store takes
+// nothing. A server that takes no events is ready as long as it runs, since its
+// answers say what they lack.
+func (s *server) healthy() error {
+	if !s.has(member.Front) {
+		return nil
+	}
+	return s.store.Writable(context.Background())
 }
 
 // sayer tells what the server does, with the rate since it was asked last.
@@ -235,6 +249,7 @@ func (s *server) writeMembers(w io.Writer) {
 	counter("gone", t.Gone)
 	counter("unknown", t.Unknown)
 	metrics.WriteCounterUint64(w, "taba_lost_events_total", t.LostEvents)
+	metrics.WriteCounterUint64(w, "taba_elsewhere_requests_total", s.elsewhere.Load())
 	servers := 1.0
 	s.group.Others(func(*member.Peer) { servers++ })
 	metrics.WriteGaugeFloat64(w, "taba_servers", servers)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/member"
+	"github.com/tabaproject/taba/internal/store"
 )
 
 // comes waits for a condition, for as long as a busy machine may take.
@@ -26,10 +27,10 @@ func comes(t *testing.T, what string, is func() bool) {
 // TestRoles: servers of one role each do together what one does alone, and
 // each says whom to ask instead.
 func TestRoles(t *testing.T) {
-	store := "redis://" + startRedis(t) + "?vbuckets=4"
-	fe, _ := serve(t, store, "front", "fe")
-	be, _ := serve(t, store, "back", "be")
-	ctrl, stop := serve(t, store, "control", "ctrl")
+	url := "redis://" + startRedis(t) + "?vbuckets=4"
+	fe, _ := serve(t, url, "front", "fe")
+	be, _ := serve(t, url, "back", "be")
+	ctrl, stop := serve(t, url, "control", "ctrl")
 	all := []string{fe, be, ctrl}
 
 	elsewhere := func(status int, text string, role string) {
@@ -38,15 +39,15 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%d %q, want %d and the role %s", status, text, http.StatusMisdirectedRequest, role)
 		}
 	}
-	for _, url := range []string{be, ctrl} {
-		status, text := send(t, url, "c", "won")
+	for _, at := range []string{be, ctrl} {
+		status, text := send(t, at, "c", "won")
 		elsewhere(status, text, "fe")
-		status, text = get(t, url+"/v2/stream")
+		status, text = get(t, at+"/v2/stream")
 		elsewhere(status, text, "fe")
 	}
-	for _, url := range []string{fe, be} {
+	for _, at := range []string{fe, be} {
 		for _, path := range []string{"/tabs", "/names", "/recompute", "/delete?name=won", "/v2/query?q=won", "/v2/live?q=won", "/v2/check"} {
-			status, text := get(t, url+path)
+			status, text := get(t, at+path)
 			elsewhere(status, text, "ctrl")
 		}
 	}
@@ -63,8 +64,8 @@ func TestRoles(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	comes(t, "every server knows all", func() bool {
-		return !slices.ContainsFunc(all, func(url string) bool {
-			return mustGet(t, url+"/servers") != "back: ['be']\ncontrol: ['ctrl']\nfront: ['fe']\n"
+		return !slices.ContainsFunc(all, func(at string) bool {
+			return mustGet(t, at+"/servers") != "back: ['be']\ncontrol: ['ctrl']\nfront: ['fe']\n"
 		})
 	})
 	mustGet(t, ctrl+"/recompute") // a log this small is not compacted by itself
@@ -88,9 +89,9 @@ func TestRoles(t *testing.T) {
 // TestCommitsAreHeardOf: a server that only compacts finds out that others have
 // filled the log, without being asked.
 func TestCommitsAreHeardOf(t *testing.T) {
-	store := "redis://" + startRedis(t) + "?vbuckets=1"
-	fe, _ := serve(t, store, "front", "fe")
-	be, _ := serve(t, store, "back", "be")
+	url := "redis://" + startRedis(t) + "?vbuckets=1"
+	fe, _ := serve(t, url, "front", "fe")
+	be, _ := serve(t, url, "back", "be")
 	logged := func() (n float64) {
 		_, rest, _ := strings.Cut(mustGet(t, be+"/metrics"), "\ntaba_log_bytes{vbucket=\"0\"} ")
 		_, _ = fmt.Sscan(rest, &n)
@@ -113,6 +114,21 @@ func TestCommitsAreHeardOf(t *testing.T) {
 		records := strings.Contains(mustGet(t, be+"/metrics"), "taba_record_bytes{vbucket=\"0\"} 0\n")
 		return logged() < largest && !records
 	})
+}
+
+// TestReady: a store that takes nothing makes a server unready that takes
+// events, and no other.
+func TestReady(t *testing.T) {
+	st := store.NewMem(store.MemOptions{})
+	if err := st.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	for roles, ready := range map[string]bool{"fe": false, "fe,ctrl": false, "be": true, "be,ctrl": true} {
+		s := &server{cfg: ServerConfig{Roles: strings.Split(roles, ",")}, store: st}
+		if err := s.healthy(); (err == nil) != ready {
+			t.Errorf("with the roles %s: %v", roles, err)
+		}
+	}
 }
 
 type statusAnswer struct {

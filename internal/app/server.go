@@ -60,6 +60,7 @@ type server struct {
 	listening atomic.Pointer[string]
 
 	recomputes, renews atomic.Uint64 // how often it was asked here
+	elsewhere          atomic.Uint64 // requests for what it does not do
 }
 
 func newServer(cfg ServerConfig, opts Options) (*server, error) {
@@ -263,9 +264,6 @@ func (c counted) Append(ctx context.Context, parts []store.Part) ([]store.PartRe
 	}
 	return results, err
 }
-
-// healthy reports why the store takes nothing, if so.
-func (s *server) healthy() error { return s.store.Writable(context.Background()) }
 
 func (s *server) writeMetrics(w io.Writer) {
 	v := s.view.Stats()
