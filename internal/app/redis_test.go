@@ -150,6 +150,35 @@ func TestServersOnRedis(t *testing.T) {
 	want(4, one, two)
 }
 
+// TestStoresThatCannotBeOpened: a server does not start on them, and says which
+// setting is about what.
+func TestStoresThatCannotBeOpened(t *testing.T) {
+	addr := startRedis(t)
+	f := func(store string, want ...string) {
+		t.Helper()
+		cfg := DefaultServerConfig()
+		cfg.Listen, cfg.Store = "127.0.0.1:0", store
+		err := RunServer(t.Context(), cfg, Options{})
+		for _, w := range append(want, "server.store") {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: got %v, want it to say %q", store, err, w)
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "p4ss") {
+			t.Errorf("%v shows the password", err)
+		}
+	}
+	f("redis://127.0.0.1:1", "127.0.0.1:1", "refused")
+	f("redis://u:p4ss@"+addr, "user or password is wrong")
+	f("redis+sentinel://127.0.0.1:1?master=a:0-7,b:8-15", "127.0.0.1:1", "refused")
+	f("redis+sentinel://"+addr+"?master=a:0-7,b:8-15", addr)
+	f("redis+cluster://"+addr, "not a node of a Cluster")
+	f("redis://"+addr+"?expect="+strings.Repeat("0", 32), "expect", "backup")
+	_, stop := serve(t, "redis://"+addr+"?vbuckets=4", "first")
+	stop()
+	f("redis://"+addr+"?vbuckets=8", "the setting vbuckets is 8", "created with 4")
+}
+
 func TestStoreURLs(t *testing.T) {
 	f := func(store string, want ...string) {
 		t.Helper()

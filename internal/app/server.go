@@ -103,7 +103,7 @@ func openRedis(url string, opts Options) (store.Store, error) {
 	o.Logger, o.Now = opts.Logger, opts.Now
 	st, err := redisstore.Open(context.Background(), o)
 	if err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, fmt.Errorf("open the store that server.store names: %w", err)
 	}
 	return st, nil
 }
