@@ -185,17 +185,17 @@ func (s *server) servers() []query.Server {
 }
 
 // lag is the median from a request to its commit, on the average over all
-// servers that take events; nothing queues before it.
+// servers that have committed any; nothing queues before it.
 func (s *server) lag() (enqueue, processed float64) {
 	n := 0.0
 	add := func(i *member.Info) {
-		if i.Has(member.Front) {
+		if i.Enqueue+i.Processed > 0 {
 			n++
 			enqueue += i.Enqueue
 			processed += i.Processed
 		}
 	}
-	own := member.Info{Roles: s.cfg.Roles, Processed: s.latency.Median()}
+	own := member.Info{Processed: s.latency.Median()}
 	if s.opts.instant {
 		own.Processed = 0
 	}
