@@ -54,13 +54,11 @@ func (b *bins) at(i int) (bin int32, n uint64) {
 
 // used returns how many bins have values.
 func (b *bins) used() int {
-	used := len(b.list)
+	used := uint64(len(b.list))
 	for _, n := range b.dense {
-		if n != 0 {
-			used++
-		}
+		used += (n | -n) >> 63 // one if it is not zero, without a branch
 	}
-	return used
+	return int(used)
 }
 
 // top returns the highest bin of b, which must not be empty.

@@ -113,16 +113,20 @@ func TestDistVersion2IsShort(t *testing.T) {
 
 // distOfPrices is that of n prices, log-normal, in cents.
 func distOfPrices(n, limit int) *dist {
-	rng := rand.New(rand.NewPCG(1, 2))
-	prices := make([]float64, n)
-	for i := range prices {
-		prices[i] = math.Round(100*math.Exp(rng.NormFloat64())) / 100
-	}
+	prices := pricesOf(rand.New(rand.NewPCG(1, 2)), n)
 	var d dist
 	d.addColumn(prices, limit)
 	d.total.addColumn(prices)
 	d.tidy(limit)
 	return &d
+}
+
+func pricesOf(rng *rand.Rand, n int) []float64 {
+	prices := make([]float64, n)
+	for i := range prices {
+		prices[i] = math.Round(100*math.Exp(rng.NormFloat64())) / 100
+	}
+	return prices
 }
 
 // What is not an encoding of its version is refused.
