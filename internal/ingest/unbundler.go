@@ -25,7 +25,7 @@ type unbundler struct {
 	round  uint32         // of those slots that are good for the accumulator
 	ahead  []wire.Columns // bundles that are folded together
 	warm   uint64         // see touch
-	column [512]float64
+	column [1024]float64
 	single state.Bundle        // scratch
 	text   []byte              // scratch: payloads
 	asked  claim               // of series; made before anything of them is folded

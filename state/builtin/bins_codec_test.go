@@ -64,7 +64,7 @@ func BenchmarkBins(b *testing.B) {
 		for all[i].empty() {
 			s := new(sketch)
 			s.reset()
-			s.addColumn(pricesOf(rng, 1000), 1000)
+			s.addColumn(pricesOf(rng, 1000), nil, 1000)
 			all[i] = s.pos
 		}
 		enc[i] = all[i].append(nil)

@@ -18,15 +18,20 @@ type head struct {
 	in     cell
 }
 
-// addColumn adds values. The total must be made normal afterwards.
-func (c *cell) addColumn(values []float64) {
+// addColumn adds values, of which m is the measure if they are many. The total
+// stays normal.
+func (c *cell) addColumn(values []float64, m *measure) {
 	c.n = addCount(c.n, uint64(len(values)))
-	c.total.addColumn(values)
+	c.total.addColumn(values, m)
 }
 
-// addColumn adds values, in two sums side by side: adding to one has to wait
-// for the addition before. Sums are exact (see sum), so nothing is lost.
-func (s *sum) addColumn(values []float64) {
+// addColumn adds values to a normal sum, of which m is the measure if they are
+// many. Few are added in two sums side by side.
+func (s *sum) addColumn(values []float64, m *measure) {
+	if m != nil {
+		s.merge(m.total)
+		return
+	}
 	if len(values) < 8 {
 		for _, v := range values {
 			s.add(v)
@@ -47,15 +52,21 @@ func (s *sum) addColumn(values []float64) {
 	s.merge(odd.normal())
 }
 
-// addColumn counts each of the finite values once. Like add it leaves the
-// total to its caller. grown is how much size has grown.
+// addColumn counts each of the finite values, of which m is the measure if they
+// are many, once. Like add it leaves the total to its caller. grown is how much
+// size has grown.
 //
 // Small columns are only appended. This has to be all that is done for them,
 // because the memory of a State that was not used for a while is far away:
 // it is why looking at size, which looks at the sketch, is left to addMany.
-func (d *dist) addColumn(values []float64, limit int) (grown int) {
+func (d *dist) addColumn(values []float64, m *measure, limit int) (grown int) {
+	if m != nil && m.constant() {
+		grown = -d.size()
+		d.add(m.least, uint64(len(values)), limit)
+		return grown + d.size()
+	}
 	if n := len(d.raw) + len(values); d.sketched || n > cap(d.raw) || n >= mostRaw(limit) {
-		return d.addMany(values, limit)
+		return d.addMany(values, m, limit)
 	}
 	d.raw = append(d.raw, values...)
 	d.count = addCount(d.count, uint64(len(values)))
@@ -71,7 +82,7 @@ func (d *dist) touch() uint64 {
 }
 
 // addMany is addColumn for values that need room, or a place in a sketch.
-func (d *dist) addMany(values []float64, limit int) (grown int) {
+func (d *dist) addMany(values []float64, m *measure, limit int) (grown int) {
 	grown = -d.size()
 	if !d.sketched && len(d.raw)+len(d.runs) == 0 && len(values) > limit && differ(values, limit) {
 		d.toSketch() // they need not be copied
@@ -88,7 +99,7 @@ func (d *dist) addMany(values []float64, limit int) (grown int) {
 	}
 	if len(values) > 0 {
 		d.count = addCount(d.count, uint64(len(values)))
-		d.sketch.addColumn(values, d.count)
+		d.sketch.addColumn(values, m, d.count)
 	}
 	return grown + d.size()
 }
@@ -124,7 +135,7 @@ func (d *dist) sort(limit int) {
 	count := d.count // has them already
 	if len(d.raw) > limit && differ(d.raw, limit) {
 		d.toSketch()
-		d.sketch.addColumn(d.raw, count)
+		d.sketch.addColumn(d.raw, nil, count)
 	} else {
 		c := columns.Get().(*column)
 		defer columns.Put(c)
@@ -139,62 +150,56 @@ func (d *dist) sort(limit int) {
 	d.raw, d.count = d.raw[:0], count
 }
 
-// addColumn counts values, of a sketch that then has count of them.
-func (s *sketch) addColumn(values []float64, count uint64) {
+// addColumn counts values, of a sketch that then has count of them. If m is not
+// nil, it is the measure of them and of others, which the sketch has already.
+func (s *sketch) addColumn(values []float64, m *measure, count uint64) {
 	if count == math.MaxUint64 { // bins may be full
 		for _, v := range values {
 			s.add(v, 1)
 		}
 		return
 	}
+	if m == nil {
+		some := extremes(values)
+		m = &some
+	}
 	if s.pos.empty() {
-		s.pos.cover(values)
+		s.pos.cover(m, len(values))
 	}
-	lo, hi := s.min, s.max
-	dense, base := s.pos.dense, s.pos.base
-	outside := 0
-	for _, v := range values {
-		if i := uint(binOfAny(v) - base); i < uint(len(dense)) {
-			dense[i]++
-		} else {
-			outside++ // among them what is negative, or nearly zero
-		}
-		if v < lo {
-			lo = v
-		}
-		if v > hi {
-			hi = v
-		}
-	}
-	s.min, s.max = lo+0, hi+0 // a sketch has one zero
-	if outside == 0 {
+	s.min, s.max = min(s.min, m.least)+0, max(s.max, m.highest)+0 // a sketch has one zero
+	if s.pos.count(values) == 0 {
 		return
 	}
-	span := uint(len(dense))
+	span, base := uint32(len(s.pos.dense)), s.pos.base
 	for _, v := range values {
-		if uint(binOfAny(v)-base) >= span {
+		if uint32(binOfAny(v)-base) >= span {
 			s.add(v, 1)
 		}
 	}
 }
 
-// cover makes an array for the bins of values, of which it knows no others, if
-// they lie close enough together. All of them must then be added.
-func (b *bins) cover(values []float64) {
-	lo, hi := values[0], values[0]
+// count counts the values that the array covers, and returns how many it does
+// not: among them are what is negative, and nearly zero.
+func (b *bins) count(values []float64) (outside int) {
+	dense, base := b.dense, b.base
 	for _, v := range values {
-		if v < lo {
-			lo = v
-		}
-		if v > hi {
-			hi = v
+		if i := uint32(binOfAny(v) - base); uint64(i) < uint64(len(dense)) {
+			dense[i]++
+		} else {
+			outside++
 		}
 	}
-	if lo < minNormal {
+	return outside
+}
+
+// cover makes an array for the bins of n values, of which it knows no others, if
+// they lie close enough together. All of them must then be added.
+func (b *bins) cover(m *measure, n int) {
+	if m.least < minNormal {
 		return
 	}
-	low := binOf(lo)
-	if span := int(binOf(hi)-low) + 1; span <= denseSpan(len(values)/2) {
+	low := binOf(m.least)
+	if span := int(binOf(m.highest)-low) + 1; span <= min(denseSpan(n/2), maxSpan) {
 		b.base, b.known = low, 1
 		b.dense = slices.Grow(b.dense[:0], span)[:span]
 		clear(b.dense)

@@ -37,8 +37,9 @@ func (s *counterGroup) FoldColumn(second int64, values []float64) (grown int) {
 		s.addSecond(s.head.second, &s.head.in)
 		s.head.second = second
 	}
-	s.head.in.addColumn(values)
-	return s.life.addColumn(values, counterGroupExact)
+	m := measured(values)
+	s.head.in.addColumn(values, m)
+	return s.life.addColumn(values, m, counterGroupExact)
 }
 
 // Touch implements state.Columnar.

@@ -115,8 +115,8 @@ func TestDistVersion2IsShort(t *testing.T) {
 func distOfPrices(n, limit int) *dist {
 	prices := pricesOf(rand.New(rand.NewPCG(1, 2)), n)
 	var d dist
-	d.addColumn(prices, limit)
-	d.total.addColumn(prices)
+	d.addColumn(prices, nil, limit)
+	d.total.addColumn(prices, nil)
 	d.tidy(limit)
 	return &d
 }

@@ -22,8 +22,9 @@ type percentileCounter struct {
 
 // FoldColumn implements state.Columnar.
 func (s *percentileCounter) FoldColumn(_ int64, values []float64) (grown int) {
-	s.life.total.addColumn(values)
-	return s.life.addColumn(values, percentileCounterExact)
+	m := measured(values)
+	s.life.total.addColumn(values, m)
+	return s.life.addColumn(values, m, percentileCounterExact)
 }
 
 // Touch implements state.Columnar.

@@ -42,14 +42,15 @@ func mergeDists(dst, src *dist) {
 func (s *percentileGroup) FoldColumn(second int64, values []float64) (grown int) {
 	s.n = addCount(s.n, uint64(len(values)))
 	var total sum
-	total.addColumn(values)
+	m := measured(values)
+	total.addColumn(values, m)
 	in := s.begin(floorDiv(second, percentileRings[0].width))
 	for _, d := range in.into {
 		if d == nil {
 			continue
 		}
 		d.total.merge(total)
-		grown += d.addColumn(values, percentileGroupExact)
+		grown += d.addColumn(values, m, percentileGroupExact)
 	}
 	return grown
 }

@@ -18,7 +18,7 @@ type totalsCounter struct {
 
 // FoldColumn implements state.Columnar.
 func (s *totalsCounter) FoldColumn(_ int64, values []float64) (grown int) {
-	s.addColumn(values)
+	s.addColumn(values, measured(values))
 	return 0
 }
 

@@ -2,6 +2,7 @@ package statetest
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/tabaproject/taba/state"
@@ -59,7 +60,8 @@ func columnsAreEvents(t *rapid.T, h state.Handler, gen Gen) {
 	same(t, c, h.New())
 }
 
-// column draws a column of those payloads that are finite numbers.
+// column draws a column of those payloads that are finite numbers: as they are, or
+// again and again, or only one of them.
 func (g Gen) column(t *rapid.T) (second int64, values []float64) {
 	now := drawTime(t, "second")
 	second = int64(math.Floor(now - rapid.SampledFrom(late).Draw(t, "late")))
@@ -68,7 +70,11 @@ func (g Gen) column(t *rapid.T) (second int64, values []float64) {
 			values = append(values, v)
 		}
 	}
-	return second, values
+	if len(values) > 0 && rapid.IntRange(0, 5).Draw(t, "constant") == 0 {
+		values = values[:1]
+	}
+	times := rapid.SampledFrom([]int{1, 1, 1, 7, 40}).Draw(t, "times")
+	return second, slices.Repeat(values, times)
 }
 
 func eventsOf(second int64, values []float64) Fold {
