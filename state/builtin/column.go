@@ -132,20 +132,18 @@ func (d *dist) tidy(limit int) {
 // sort puts the raw values where they belong: among the runs, or into a sketch
 // if there are too many different ones.
 func (d *dist) sort(limit int) {
+	c := columns.Get().(*column)
+	defer columns.Put(c)
 	count := d.count // has them already
-	if len(d.raw) > limit && differ(d.raw, limit) {
+	switch runs, many := c.runsOf(d.raw, limit); {
+	case many:
 		d.toSketch()
 		d.sketch.addColumn(d.raw, nil, count)
-	} else {
-		c := columns.Get().(*column)
-		defer columns.Put(c)
-		runs := c.runsOf(d.raw)
+	case len(d.runs) == 0 && len(runs) <= limit:
+		d.runs = append(d.runs, runs...)
+	default:
 		d.raw = d.raw[:0]
-		if len(d.runs) == 0 && len(runs) <= limit {
-			d.runs = append(d.runs, runs...)
-		} else {
-			d.merge(&dist{runs: runs}, limit)
-		}
+		d.merge(&dist{runs: runs}, limit)
 	}
 	d.raw, d.count = d.raw[:0], count
 }
@@ -160,8 +158,8 @@ func (s *sketch) addColumn(values []float64, m *measure, count uint64) {
 		return
 	}
 	if m == nil {
-		some := extremes(values)
-		m = &some
+		between := extremesOf(values)
+		m = &between
 	}
 	if s.pos.empty() {
 		s.pos.cover(m, len(values))

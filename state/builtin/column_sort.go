@@ -31,13 +31,26 @@ func differ(values []float64, limit int) bool {
 type column struct {
 	keys, sorted [2 * percentileCounterExact]uint64
 	runs         [2 * percentileCounterExact]run
+	decimals     decimals
 }
 
 var columns = sync.Pool{New: func() any { return new(column) }}
 
-// runsOf returns the runs of values in ascending order. They are valid until
-// the next call.
-func (c *column) runsOf(values []float64) []run {
+// runsOf returns the runs of values in ascending order, unless there are many:
+// more than limit. They are valid until the next call. Of a few more than limit
+// it may not notice that they are many.
+func (c *column) runsOf(values []float64, limit int) (runs []run, many bool) {
+	if runs, many, ok := c.decimals.runsOf(values, limit, &c.runs); ok {
+		return runs, many
+	}
+	if len(values) > limit && differ(values, limit) {
+		return nil, true
+	}
+	return c.sortedRuns(values), false
+}
+
+// sortedRuns is runsOf for any values.
+func (c *column) sortedRuns(values []float64) []run {
 	keys := c.keys[:len(values)]
 	for i, v := range values {
 		keys[i] = orderOf(v)
@@ -56,6 +69,9 @@ func (c *column) runsOf(values []float64) []run {
 	return runs[:last+1]
 }
 
+// fewKeys is how many are sorted in the ordinary way.
+const fewKeys = 12
+
 // sort returns keys in ascending order. Comparing them would cost a branch per
 // step that no processor can foresee; so they are first spread over more
 // places than there are keys, by their distance from the smallest, which
@@ -69,7 +85,7 @@ func (c *column) sort(keys []uint64) []uint64 {
 	if lo == hi {
 		return keys
 	}
-	if len(keys) <= 12 {
+	if len(keys) <= fewKeys {
 		slices.Sort(keys)
 		return keys
 	}

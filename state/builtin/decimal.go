@@ -43,9 +43,12 @@ func tryDecimals(dst []byte, runs []run, unit float64) (out []byte, ok bool) {
 			step = zigzag(v)
 		}
 		before = v
-		if r.n == 1 {
+		switch {
+		case r.n == 1:
 			dst = appendUint(dst, step<<1)
-		} else {
+		case step < 1<<6 && r.n-2 < 1<<7: // as most are
+			dst = append(dst, byte(step<<1|1), byte(r.n-2))
+		default:
 			dst = appendUint(appendUint(dst, step<<1|1), r.n-2)
 		}
 	}
@@ -55,8 +58,7 @@ func tryDecimals(dst []byte, runs []run, unit float64) (out []byte, ok bool) {
 // decimalOf returns the whole number which, divided by unit, is v to the last
 // bit, if there is one.
 func decimalOf(v, unit float64) (n int64, ok bool) {
-	const round = 3 << 51 // adding it leaves no bits below one
-	x := v*unit + round - round
+	x := roundToEven(v * unit)
 	if x < -maxDecimal || x > maxDecimal {
 		return 0, false
 	}
@@ -64,26 +66,29 @@ func decimalOf(v, unit float64) (n int64, ok bool) {
 	return n, math.Float64bits(float64(n)/unit) == math.Float64bits(v)
 }
 
-// decodeDecimals appends n runs that appendDecimals wrote.
-func decodeDecimals(d *decoder, runs []run, n int) []run {
+// decodeDecimals appends n runs that appendDecimals wrote, and returns how many
+// values they are. What is left to read is kept at hand, not in d: from there it
+// would have to come anew for every number.
+func decodeDecimals(d *decoder, runs []run, n int) (out []run, total uint64) {
 	places := d.uint8()
 	if places >= decimalPlaces {
 		d.fail("a decimal has too many places")
-		return runs
+		return runs, 0
 	}
 	unit := decimalUnits[places]
+	src := d.src
 	var v int64
 	for i := range n {
-		head := d.uint()
-		count := uint64(1)
-		if head&1 != 0 {
-			count = d.uint()
-			if count > math.MaxUint64-2 {
-				d.fail("a count is too large")
-			}
-			count += 2
+		var step, count uint64
+		if len(src) >= 2 && src[0] < 0x80 && src[1] < 0x80 { // as most are
+			more := uint64(src[0] & 1)
+			step, count = uint64(src[0]>>1), 1+more*(uint64(src[1])+1)
+			src = src[1+more:]
+		} else {
+			d.src = src
+			step, count = d.decimal()
+			src = d.src
 		}
-		step := head >> 1
 		switch {
 		case i == 0:
 			v = unzigzag(step)
@@ -96,11 +101,26 @@ func decodeDecimals(d *decoder, runs []run, n int) []run {
 			d.fail("a decimal is too large")
 		}
 		if !d.ok() {
-			return runs
+			return runs, 0
 		}
 		runs = append(runs, run{float64(v) / unit, count})
+		total = addCount(total, count)
 	}
-	return runs
+	d.src = src
+	return runs, total
+}
+
+// decimal reads the distance of a decimal from the one before it, and its count.
+func (d *decoder) decimal() (step, count uint64) {
+	head := d.uint()
+	if head&1 == 0 {
+		return head >> 1, 1
+	}
+	count = d.uint()
+	if count > math.MaxUint64-2 {
+		d.fail("a count is too large")
+	}
+	return head >> 1, count + 2
 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }

@@ -147,7 +147,10 @@ func (d *dist) merge(o *dist, limit int) {
 		_, carry := bits.Add64(d.count, o.count, 0)
 		d.count = addCount(d.count, o.count)
 		d.sketch.merge(o.sketch, carry == 0)
-	case d.sketched || len(o.runs) <= 4 || d.hasMinusZero() || o.hasMinusZero():
+	case d.sketched:
+		d.count = addCount(d.count, o.count)
+		d.sketch.addRuns(o.runs)
+	case len(o.runs) <= 4 || d.hasMinusZero() || o.hasMinusZero():
 		for _, r := range o.runs {
 			d.add(r.value, r.n, limit)
 		}
@@ -169,9 +172,7 @@ func (d *dist) mergeRuns(o *dist, limit int) {
 	union := unionSize(d.runs, o.runs)
 	if union > limit {
 		d.toSketch()
-		for _, r := range o.runs {
-			d.sketch.add(r.value, r.n)
-		}
+		d.sketch.addRuns(o.runs)
 		d.count = addCount(d.count, o.count)
 		return
 	}
@@ -243,6 +244,21 @@ func (s *sketch) add(v float64, n uint64) {
 		s.neg.add(binOf(-v), n)
 	default:
 		s.zero = addCount(s.zero, n)
+	}
+}
+
+// addRuns is add for ascending runs.
+func (s *sketch) addRuns(runs []run) {
+	if len(runs) == 0 {
+		return
+	}
+	s.min, s.max = min(s.min, runs[0].value)+0, max(s.max, runs[len(runs)-1].value)+0
+	for _, r := range runs {
+		if i := uint32(binOfAny(r.value) - s.pos.base); r.value >= minNormal && uint64(i) < uint64(len(s.pos.dense)) {
+			s.pos.dense[i] = addCount(s.pos.dense[i], r.n)
+		} else {
+			s.add(r.value, r.n)
+		}
 	}
 }
 

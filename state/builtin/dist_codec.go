@@ -29,10 +29,10 @@ const (
 // Values that are raw are sorted in memory that is at hand, and stay where they
 // are: most States that are encoded are Partials, which are then emptied.
 func (d *dist) append(dst []byte, limit int) []byte {
-	if len(d.runs) == 0 && len(d.raw) > 0 && (len(d.raw) <= limit || !differ(d.raw, limit)) {
+	if len(d.runs) == 0 && len(d.raw) > 0 {
 		c := columns.Get().(*column)
 		defer columns.Put(c)
-		if runs := c.runsOf(d.raw); len(runs) <= limit {
+		if runs, many := c.runsOf(d.raw, limit); !many && len(runs) <= limit {
 			return appendRuns(dst, runs, d.total)
 		}
 	}
@@ -113,10 +113,7 @@ func (d *dist) decodeRuns(r *decoder, limit int, decimal bool) {
 		d.runs = make([]run, 0, n)
 	}
 	if decimal {
-		d.runs = decodeDecimals(r, d.runs, n)
-		for i := range d.runs {
-			d.count = addCount(d.count, d.runs[i].n)
-		}
+		d.runs, d.count = decodeDecimals(r, d.runs, n)
 		return
 	}
 	for i := range n {

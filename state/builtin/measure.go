@@ -71,8 +71,15 @@ func (m *measure) include(v float64) {
 	}
 }
 
-// extremes is measureOf without the total.
-func extremes(values []float64) measure {
+// extremesOf returns a measure of which the total is not asked for.
+func extremesOf(values []float64) measure {
+	if len(values) < wide {
+		return extremesSimply(values)
+	}
+	return measureOf(values)
+}
+
+func extremesSimply(values []float64) measure {
 	m := measure{least: values[0], highest: values[0]}
 	for _, v := range values[1:] {
 		m.include(v)

@@ -19,7 +19,7 @@ func TestMeasure(t *testing.T) {
 			values[i] = float64(c) / 100
 			want.add(values[i])
 		}
-		m, e := measureOf(values), extremes(values)
+		m, e := measureOf(values), extremesSimply(values)
 		if m.total != want.normal() {
 			t.Fatalf("total %v, want %v", m.total, want.normal())
 		}

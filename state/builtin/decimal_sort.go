@@ -1,0 +1,114 @@
+package builtin
+
+import (
+	"math"
+	"math/bits"
+)
+
+// Decimals that lie close together need not be sorted: each of them has a place
+// of its own, by the whole number that it is without its point, where it is
+// counted.
+
+// decimalSpan is how many whole numbers have a place.
+const decimalSpan = 1 << 12
+
+// decimals is scratch: a place for each of so many whole numbers.
+type decimals struct {
+	places [decimalSpan]decimal
+	used   [decimalSpan / 64]uint64 // a bit for each place
+	round  uint32                   // of those places that are in use
+}
+
+type decimal struct {
+	bits  uint64 // of the value
+	round uint32 // in which it was seen
+	n     uint32
+}
+
+// runsOf returns the runs of values in ascending order, in room, or that there
+// are more than limit of them. It reports false if the values are not decimals,
+// or too far from each other, or sorted sooner.
+func (s *decimals) runsOf(values []float64, limit int, room *[2 * percentileCounterExact]run) (runs []run, many, ok bool) {
+	if len(values) <= fewKeys {
+		return nil, false, false
+	}
+	m := extremesOf(values)
+	for places := placesOf(values[0], 0); places < decimalPlaces; {
+		unit := decimalUnits[places]
+		if !((m.highest-m.least)*unit < decimalSpan-2) || math.Abs(m.least)*unit > maxDecimal {
+			return nil, false, false
+		}
+		least := int64(roundToEven(m.least * unit))
+		seen, odd := s.count(values, unit, least, limit)
+		used := s.used[:(int((m.highest-m.least)*unit)+1)/64+1] // one more for what rounding adds
+		if runs = s.take(room[:0], used); odd < 0 {
+			return runs, seen > limit, true
+		}
+		places = placesOf(values[odd], places+1)
+	}
+	return nil, false, false
+}
+
+// placesOf returns how many places after the point v has, at least so many, or
+// more than decimals have.
+func placesOf(v float64, least int) int {
+	for least < decimalPlaces {
+		if _, ok := decimalOf(v, decimalUnits[least]); ok {
+			break
+		}
+		least++
+	}
+	return least
+}
+
+// count counts values in their places, until more than limit are in use. It
+// returns how many are and the index of the first value that is not a decimal
+// of this unit, or -1.
+func (s *decimals) count(values []float64, unit float64, least int64, limit int) (seen, odd int) {
+	if s.round == math.MaxUint32 {
+		*s = decimals{}
+	}
+	s.round++
+	for i, v := range values {
+		n := roundToEven(v * unit)
+		at := uint64(int64(n) - least)
+		if at >= decimalSpan {
+			return seen, i // it was rounded
+		}
+		p := &s.places[at]
+		if p.round == s.round {
+			if p.bits != math.Float64bits(v) {
+				return seen, i
+			}
+			p.n++
+			continue
+		}
+		if math.Float64bits(n/unit) != math.Float64bits(v) {
+			return seen, i
+		}
+		if seen++; seen > limit {
+			return seen, -1
+		}
+		*p = decimal{math.Float64bits(v), s.round, 1}
+		s.used[at/64] |= 1 << (at % 64)
+	}
+	return seen, -1
+}
+
+// take appends the runs that were counted and empties the places.
+func (s *decimals) take(runs []run, used []uint64) []run {
+	for i, word := range used {
+		for ; word != 0; word &= word - 1 {
+			p := &s.places[64*i+bits.TrailingZeros64(word)]
+			runs = append(runs, run{math.Float64frombits(p.bits), uint64(p.n)})
+		}
+		used[i] = 0
+	}
+	return runs
+}
+
+// roundToEven rounds a number of at most maxDecimal.
+func roundToEven(x float64) float64 {
+	const round = 3 << 51 // adding it leaves no bits below one
+	return x + round - round
+}
