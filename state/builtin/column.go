@@ -86,7 +86,11 @@ func (d *dist) addMany(values []float64, m *measure, limit int) (grown int) {
 	grown = -d.size()
 	if !d.sketched && len(d.raw)+len(d.runs) == 0 && len(values) > limit && differ(values, limit) {
 		d.toSketch() // they need not be copied
+		if d.pack(values, m) {
+			return grown + d.size()
+		}
 	}
+	d.unpack()
 	most := mostRaw(limit)
 	for len(values) > 0 && !d.sketched {
 		n := min(len(values), most-len(d.raw))
@@ -126,6 +130,38 @@ func (d *dist) reserve(n, most int) {
 func (d *dist) tidy(limit int) {
 	if len(d.raw) > 0 {
 		d.sort(limit)
+	}
+	d.unpack()
+}
+
+// pack makes an empty sketch that of a column, unless some of its bins are not
+// positive or far apart. They are counted in memory that is at hand and kept as
+// they will be encoded: most Partials get one such column, or none, and an array
+// of bins is ten times as long as what is written of it.
+func (d *dist) pack(values []float64, m *measure) bool {
+	if m == nil {
+		between := extremesOf(values)
+		m = &between
+	}
+	c := columns.Get().(*column)
+	defer columns.Put(c)
+	c.bins.reset()
+	if c.bins.cover(m, len(values)); c.bins.empty() {
+		return false
+	}
+	c.bins.count(values)
+	d.packed = c.bins.append(d.packed[:0])
+	d.sketch.min, d.sketch.max = m.least, m.highest
+	d.count = uint64(len(values))
+	return true
+}
+
+// unpack brings the bins of a column to the sketch.
+func (d *dist) unpack() {
+	if len(d.packed) > 0 {
+		r := decoder{src: d.packed, version: version2}
+		d.sketch.pos.decode(&r)
+		d.packed = d.packed[:0]
 	}
 }
 

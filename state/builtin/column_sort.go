@@ -27,11 +27,12 @@ func differ(values []float64, limit int) bool {
 	return false
 }
 
-// column is scratch for sorting.
+// column is scratch for sorting and counting.
 type column struct {
 	keys, sorted [2 * percentileCounterExact]uint64
 	runs         [2 * percentileCounterExact]run
 	decimals     decimals
+	bins         bins // of pack
 }
 
 var columns = sync.Pool{New: func() any { return new(column) }}

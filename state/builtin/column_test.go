@@ -55,3 +55,35 @@ func BenchmarkFoldColumn(b *testing.B) {
 		}
 	}
 }
+
+// What Partials cost an event when each is made of one column: 5,000 of them,
+// whose memory is used again when all of them were encoded, and has left the
+// caches by then.
+func BenchmarkPartials(b *testing.B) {
+	const states = 5000
+	values := prices(100_000)
+	for _, h := range []state.Handler{builtin.CounterGroup{}, builtin.PercentileGroup{}} {
+		for _, n := range []int{10, 100, 1000} {
+			b.Run(fmt.Sprintf("%s/n=%d", h.Type(), n), func(b *testing.B) {
+				var all [states]state.Columnar
+				for i := range all {
+					all[i] = h.New().(state.Columnar)
+				}
+				var enc []byte
+				b.ReportAllocs()
+				start := cpuTime()
+				for b.Loop() {
+					for i, s := range all {
+						from := i * n % (len(values) - n)
+						s.FoldColumn(1_395_901_073, values[from:from+n])
+					}
+					for _, s := range all {
+						enc = s.Append(enc[:0])
+						s.Reset()
+					}
+				}
+				b.ReportMetric(float64(cpuTime()-start)/float64(b.N*states*n), "cpu-ns/event")
+			})
+		}
+	}
+}

@@ -24,6 +24,7 @@ type dist struct {
 	runs   []run     // ascending by value; unused if sketched
 	raw    []float64 // values that are in count only: see addColumn
 	sketch *sketch
+	packed []byte // the positive bins of sketch, which has none then: see pack
 	// sketched says that sketch is in use; after reset it is only kept.
 	sketched bool
 }
@@ -41,7 +42,7 @@ type sketch struct {
 }
 
 func (d *dist) reset() {
-	d.count, d.total, d.runs, d.raw, d.sketched = 0, sum{}, d.runs[:0], d.raw[:0], false
+	d.count, d.total, d.runs, d.raw, d.packed, d.sketched = 0, sum{}, d.runs[:0], d.raw[:0], d.packed[:0], false
 }
 
 // add counts n > 0 times the finite value v. It leaves the total to its caller,
@@ -163,7 +164,7 @@ func (d *dist) merge(o *dist, limit int) {
 // merged into, which lives long; what is folded into is used again.
 func (d *dist) release() {
 	if d.sketched {
-		d.runs, d.raw = nil, nil
+		d.runs, d.raw, d.packed = nil, nil, nil
 	}
 }
 
@@ -216,7 +217,7 @@ func unionSize(a, b []run) int {
 
 // size is the memory held beyond the struct itself, in bytes.
 func (d *dist) size() int {
-	n := 16*cap(d.runs) + 8*cap(d.raw)
+	n := 16*cap(d.runs) + 8*cap(d.raw) + cap(d.packed)
 	if d.sketch != nil {
 		n += 128 + d.sketch.pos.size() + d.sketch.neg.size()
 	}

@@ -36,13 +36,19 @@ func (d *dist) append(dst []byte, limit int) []byte {
 			return appendRuns(dst, runs, d.total)
 		}
 	}
-	d.tidy(limit)
+	if len(d.packed) == 0 {
+		d.tidy(limit)
+	}
 	if d.sketched {
 		dst = appendSum(append(dst, distTokens), d.total)
 		dst = appendFloat(dst, d.sketch.min)
 		dst = appendFloat(dst, d.sketch.max)
 		dst = appendUint(dst, d.sketch.zero)
-		dst = d.sketch.pos.append(dst)
+		if len(d.packed) > 0 {
+			dst = append(dst, d.packed...)
+		} else {
+			dst = d.sketch.pos.append(dst)
+		}
 		return d.sketch.neg.append(dst)
 	}
 	return appendRuns(dst, d.runs, d.total)
