@@ -41,22 +41,22 @@ var columns = sync.Pool{New: func() any { return new(column) }}
 // more than limit. They are valid until the next call. Of a few more than limit
 // it may not notice that they are many.
 func (c *column) runsOf(values []float64, limit int) (runs []run, many bool) {
-	if runs, many, ok := c.decimals.runsOf(values, limit, &c.runs); ok {
-		return runs, many
+	if counted, ok := c.decimals.load(values, limit); ok {
+		return c.decimals.take(&counted, c.runs[:0]), counted.seen > limit
 	}
-	if len(values) > limit && differ(values, limit) {
-		return nil, true
-	}
-	return c.sortedRuns(values), false
+	return c.sortedRuns(values, limit)
 }
 
 // sortedRuns is runsOf for any values.
-func (c *column) sortedRuns(values []float64) []run {
+func (c *column) sortedRuns(values []float64, limit int) (runs []run, many bool) {
+	if len(values) > limit && differ(values, limit) {
+		return nil, true
+	}
 	keys := c.keys[:len(values)]
 	for i, v := range values {
 		keys[i] = orderOf(v)
 	}
-	runs := c.runs[:len(keys)]
+	runs = c.runs[:len(keys)]
 	last := -1
 	var before uint64
 	for i, k := range c.sort(keys) {
@@ -67,7 +67,7 @@ func (c *column) sortedRuns(values []float64) []run {
 		}
 		runs[last].n++
 	}
-	return runs[:last+1]
+	return runs[:last+1], false
 }
 
 // fewKeys is how many are sorted in the ordinary way.

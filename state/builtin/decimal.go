@@ -43,16 +43,20 @@ func tryDecimals(dst []byte, runs []run, unit float64) (out []byte, ok bool) {
 			step = zigzag(v)
 		}
 		before = v
-		switch {
-		case r.n == 1:
-			dst = appendUint(dst, step<<1)
-		case step < 1<<6 && r.n-2 < 1<<7: // as most are
-			dst = append(dst, byte(step<<1|1), byte(r.n-2))
-		default:
-			dst = appendUint(appendUint(dst, step<<1|1), r.n-2)
-		}
+		dst = appendDecimal(dst, step, r.n)
 	}
 	return dst, true
+}
+
+// appendDecimal appends the distance of a decimal and its count.
+func appendDecimal(dst []byte, step, n uint64) []byte {
+	switch {
+	case n == 1:
+		return appendUint(dst, step<<1)
+	case step < 1<<6 && n-2 < 1<<7: // as most are
+		return append(dst, byte(step<<1|1), byte(n-2))
+	}
+	return appendUint(appendUint(dst, step<<1|1), n-2)
 }
 
 // decimalOf returns the whole number which, divided by unit, is v to the last

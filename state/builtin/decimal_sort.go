@@ -25,29 +25,41 @@ type decimal struct {
 	n     uint32
 }
 
-// runsOf returns the runs of values in ascending order, in room, or that there
-// are more than limit of them. It reports false if the values are not decimals,
-// or too far from each other, or sorted sooner.
-func (s *decimals) runsOf(values []float64, limit int, room *[2 * percentileCounterExact]run) (runs []run, many, ok bool) {
+// counted tells what is in the places.
+type counted struct {
+	seen   int   // how many are in use
+	places int   // after the point, as few as possible
+	least  int64 // the whole number that has the first one
+	words  int   // of used that tell about them
+}
+
+// load counts values, until there are more than limit different ones. It reports
+// false, and counts nothing, if they are not decimals, or too far from each
+// other, or so few that they are sorted sooner. take or append must follow.
+func (s *decimals) load(values []float64, limit int) (c counted, ok bool) {
 	if len(values) <= fewKeys {
-		return nil, false, false
+		return c, false
 	}
 	m := extremesOf(values)
-	for places := placesOf(values[0], 0); places < decimalPlaces; {
-		unit := decimalUnits[places]
-		if !((m.highest-m.least)*unit < decimalSpan-2) || math.Abs(m.least)*unit > maxDecimal {
-			return nil, false, false
+	for c.places = placesOf(values[0], 0); c.places < decimalPlaces; {
+		unit := decimalUnits[c.places]
+		if !((m.highest-m.least)*unit < decimalSpan-2) || max(-m.least, m.highest)*unit > maxDecimal {
+			break
 		}
-		least := int64(roundToEven(m.least * unit))
-		seen, odd := s.count(values, unit, least, limit)
-		used := s.used[:(int((m.highest-m.least)*unit)+1)/64+1] // one more for what rounding adds
-		if runs = s.take(room[:0], used); odd < 0 {
-			return runs, seen > limit, true
+		c.least = int64(roundToEven(m.least * unit))
+		c.words = (int((m.highest-m.least)*unit)+1)/64 + 1 // one more for what rounding adds
+		var odd int
+		if c.seen, odd = s.count(values, unit, c.least, limit); odd < 0 {
+			return c, true
 		}
-		places = placesOf(values[odd], places+1)
+		s.empty(&c)
+		c.places = placesOf(values[odd], c.places+1)
 	}
-	return nil, false, false
+	return c, false
 }
+
+// empty empties the places.
+func (s *decimals) empty(c *counted) { clear(s.used[:c.words]) }
 
 // placesOf returns how many places after the point v has, at least so many, or
 // more than decimals have.
@@ -95,16 +107,37 @@ func (s *decimals) count(values []float64, unit float64, least int64, limit int)
 	return seen, -1
 }
 
-// take appends the runs that were counted and empties the places.
-func (s *decimals) take(runs []run, used []uint64) []run {
-	for i, word := range used {
+// take appends the runs that were counted, in ascending order, and empties the
+// places.
+func (s *decimals) take(c *counted, runs []run) []run {
+	for i, word := range s.used[:c.words] {
 		for ; word != 0; word &= word - 1 {
 			p := &s.places[64*i+bits.TrailingZeros64(word)]
 			runs = append(runs, run{math.Float64frombits(p.bits), uint64(p.n)})
 		}
-		used[i] = 0
 	}
+	s.empty(c)
 	return runs
+}
+
+// append appends what appendDecimals would of the runs that were counted, and
+// empties the places.
+func (s *decimals) append(c *counted, dst []byte) []byte {
+	dst = append(dst, byte(c.places))
+	before := -1
+	for i, word := range s.used[:c.words] {
+		for ; word != 0; word &= word - 1 {
+			at := 64*i + bits.TrailingZeros64(word)
+			step := uint64(at - before)
+			if before < 0 {
+				step = zigzag(c.least + int64(at))
+			}
+			dst = appendDecimal(dst, step, uint64(s.places[at].n))
+			before = at
+		}
+	}
+	s.empty(c)
+	return dst
 }
 
 // roundToEven rounds a number of at most maxDecimal.

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -40,13 +41,25 @@ func TestDecimalsAreSorted(t *testing.T) {
 			c.decimals.round = math.MaxUint32 - 1
 		}
 		limit := rapid.IntRange(1, 300).Draw(t, "limit")
-		want := slices.Clone(c.sortedRuns(values))
-		got, many, ok := c.decimals.runsOf(values, limit, &c.runs)
+		sorted, _ := c.sortedRuns(values, len(values))
+		want := slices.Clone(sorted)
+		counted, ok := c.decimals.load(values, limit)
+		if !ok {
+			return
+		}
+		if got, want := counted.seen > limit, len(want) > limit; got != want {
+			t.Fatalf("more than %d is %v, not %v", limit, got, want)
+		}
+		if counted.seen <= limit {
+			enc, _ := appendDecimals(nil, want)
+			if got := c.decimals.append(&counted, nil); !bytes.Equal(got, enc) {
+				t.Fatalf("encoded as\n%x, not\n%x", got, enc)
+			}
+			counted, _ = c.decimals.load(values, limit)
+		}
+		got := c.decimals.take(&counted, nil)
 		switch {
-		case !ok:
-		case many != (len(want) > limit):
-			t.Fatalf("%d values, at most %d; many is %v", len(want), limit, many)
-		case !many && !slices.EqualFunc(got, want, func(a, b run) bool {
+		case counted.seen <= limit && !slices.EqualFunc(got, want, func(a, b run) bool {
 			return a.n == b.n && math.Float64bits(a.value) == math.Float64bits(b.value)
 		}):
 			t.Fatalf("counted:\n%v, sorted:\n%v", got, want)
@@ -59,7 +72,7 @@ func TestDecimalsAreSorted(t *testing.T) {
 
 // Prices are counted and not sorted.
 func TestPricesAreDecimals(t *testing.T) {
-	if _, _, ok := new(decimals).runsOf(pricesOf(rand.New(rand.NewPCG(1, 2)), 400), 400, new([2 * percentileCounterExact]run)); !ok {
+	if _, ok := new(decimals).load(pricesOf(rand.New(rand.NewPCG(1, 2)), 400), 400); !ok {
 		t.Error("they are sorted")
 	}
 }
@@ -84,12 +97,7 @@ func BenchmarkRuns(b *testing.B) {
 			values []float64
 			runs   func([]float64)
 		}{
-			{"sorted", prices, func(v []float64) {
-				if len(v) > counterGroupExact && differ(v, counterGroupExact) {
-					b.Fatal("they differ")
-				}
-				c.sortedRuns(v)
-			}},
+			{"sorted", prices, func(v []float64) { c.sortedRuns(v, counterGroupExact) }},
 			{"counted", prices, func(v []float64) { c.runsOf(v, counterGroupExact) }},
 			{"no decimals", odd, func(v []float64) { c.runsOf(v, counterGroupExact) }},
 		} {

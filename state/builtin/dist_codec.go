@@ -32,8 +32,8 @@ func (d *dist) append(dst []byte, limit int) []byte {
 	if len(d.runs) == 0 && len(d.raw) > 0 {
 		c := columns.Get().(*column)
 		defer columns.Put(c)
-		if runs, many := c.runsOf(d.raw, limit); !many && len(runs) <= limit {
-			return appendRuns(dst, runs, d.total)
+		if out, ok := c.append(dst, d, limit); ok {
+			return out
 		}
 	}
 	if len(d.packed) == 0 {
@@ -54,11 +54,36 @@ func (d *dist) append(dst []byte, limit int) []byte {
 	return appendRuns(dst, d.runs, d.total)
 }
 
+// append appends the encoding of d, all of whose values are raw, unless it is a
+// sketch.
+func (c *column) append(dst []byte, d *dist, limit int) (out []byte, ok bool) {
+	counted, ok := c.decimals.load(d.raw, limit)
+	if ok && counted.seen > fewRuns && counted.seen <= limit {
+		dst = appendSum(append(dst, distDecimalTotal), d.total)
+		dst = appendUint(dst, uint64(counted.seen))
+		return c.decimals.append(&counted, dst), true
+	}
+	var runs []run
+	var many bool
+	if ok {
+		runs = c.decimals.take(&counted, c.runs[:0])
+	} else {
+		runs, many = c.sortedRuns(d.raw, limit)
+	}
+	if many || len(runs) > limit {
+		return dst, false
+	}
+	return appendRuns(dst, runs, d.total), true
+}
+
+// fewRuns is how many runs may be added up to find out whether the total is
+// theirs.
+const fewRuns = 8
+
 // appendRuns appends the encoding of an exact dist.
 func appendRuns(dst []byte, runs []run, total sum) []byte {
-	const few = 8
 	begin := len(dst)
-	implied := len(runs) <= few && total == totalOf(runs)
+	implied := len(runs) <= fewRuns && total == totalOf(runs)
 	if implied {
 		dst = append(dst, distDecimal)
 	} else {

@@ -16,7 +16,7 @@ type measure struct {
 const lanes = 4
 
 // A laned measure has one in each lane, totals in two parts that are not normal
-// yet. addLanes adds to it.
+// yet.
 type laned struct {
 	hi, lo         [lanes]float64
 	least, highest [lanes]float64
@@ -33,14 +33,14 @@ func measured(values []float64) *measure {
 
 // measureOf measures the finite values of a column, of at least one.
 func measureOf(values []float64) measure {
+	if len(values) < lanes {
+		m := extremesSimply(values)
+		m.total.addColumn(values, nil)
+		return m
+	}
 	var l laned
-	for i := range lanes {
-		l.least[i], l.highest[i] = values[0], values[0]
-	}
 	whole := len(values) &^ (lanes - 1)
-	if whole > 0 {
-		addLanes(&l, values[:whole])
-	}
+	measureLanes(&l, values[:whole])
 	return l.join(values[whole:])
 }
 
@@ -91,11 +91,11 @@ func extremesSimply(values []float64) measure {
 // it says nothing about them.
 func (m *measure) constant() bool { return m.least == m.highest && m.least != 0 }
 
-// addLanesSimply adds whole rows of values, one to each lane. addLanes does the
-// same to the last bit, as fast as the processor can.
-func addLanesSimply(l *laned, values []float64) {
+// measureLanesSimply measures whole rows of values, one of each row in each
+// lane. measureLanes does the same to the last bit, as fast as the processor can.
+func measureLanesSimply(l *laned, values []float64) {
 	for i := 0; i < lanes; i += 2 { // two at a time fit into the registers of every processor
-		a, b := sum{l.hi[i], l.lo[i]}, sum{l.hi[i+1], l.lo[i+1]}
+		var a, b sum
 		for v := values; len(v) >= lanes; v = v[lanes:] {
 			a.add(v[i])
 			b.add(v[i+1])
@@ -103,7 +103,7 @@ func addLanesSimply(l *laned, values []float64) {
 		l.hi[i], l.lo[i], l.hi[i+1], l.lo[i+1] = a.hi, a.lo, b.hi, b.lo
 	}
 	for i := range lanes {
-		least, highest := l.least[i], l.highest[i]
+		least, highest := values[0], values[0]
 		for v := values; len(v) >= lanes; v = v[lanes:] {
 			if v[i] < least {
 				least = v[i]

@@ -2,16 +2,16 @@ package builtin
 
 import "golang.org/x/sys/cpu"
 
-// addLanes adds whole rows of values, one to each lane.
-func addLanes(l *laned, values []float64) {
+// measureLanes measures whole rows of values, at least one.
+func measureLanes(l *laned, values []float64) {
 	if cpu.X86.HasAVX2 {
-		addLanesAVX2(l, values)
+		measureLanesAVX2(l, values)
 		return
 	}
-	addLanesSimply(l, values)
+	measureLanesSimply(l, values)
 }
 
-// addLanesAVX2 is addLanesSimply for processors that have AVX2.
+// measureLanesAVX2 is measureLanesSimply for processors that have AVX2.
 //
 //go:noescape
-func addLanesAVX2(l *laned, values []float64)
+func measureLanesAVX2(l *laned, values []float64)

@@ -1,21 +1,20 @@
 #include "textflag.h"
 
-// func addLanesAVX2(l *laned, values []float64)
+// func measureLanesAVX2(l *laned, values []float64)
 //
-// What addLanesSimply does, operation by operation, for the four lanes at once:
-// Y0 and Y1 are the totals' parts, Y2 the least and Y3 the highest values. An
-// instruction writes its last operand; VSUBPD b, a, c is c = a - b, and of equal
-// values VMINPD and VMAXPD keep their first operand, what is there already.
-TEXT ·addLanesAVX2(SB), NOSPLIT, $0-32
-	MOVQ l+0(FP), DI
-	MOVQ values_base+8(FP), SI
-	MOVQ values_len+16(FP), CX
-	VMOVUPD 0(DI), Y0
-	VMOVUPD 32(DI), Y1
-	VMOVUPD 64(DI), Y2
-	VMOVUPD 96(DI), Y3
-	SHRQ $2, CX
-	JZ   done
+// What measureLanesSimply does, operation by operation, for the four lanes at
+// once: Y0 and Y1 are the totals' parts, Y2 the least and Y3 the highest values.
+// An instruction writes its last operand; VSUBPD b, a, c is c = a - b, and of
+// equal values VMINPD and VMAXPD keep their first operand, what is there already.
+TEXT ·measureLanesAVX2(SB), NOSPLIT, $0-32
+	MOVQ         l+0(FP), DI
+	MOVQ         values_base+8(FP), SI
+	MOVQ         values_len+16(FP), CX
+	VXORPD       Y0, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VBROADCASTSD (SI), Y2
+	VMOVAPD      Y2, Y3
+	SHRQ         $2, CX
 
 row:
 	VMOVUPD (SI), Y4
@@ -33,7 +32,6 @@ row:
 	DECQ    CX
 	JNZ     row
 
-done:
 	VMOVUPD Y0, 0(DI)
 	VMOVUPD Y1, 32(DI)
 	VMOVUPD Y2, 64(DI)

@@ -2,5 +2,5 @@
 
 package builtin
 
-// addLanes adds whole rows of values, one to each lane.
-func addLanes(l *laned, values []float64) { addLanesSimply(l, values) }
+// measureLanes measures whole rows of values, at least one.
+func measureLanes(l *laned, values []float64) { measureLanesSimply(l, values) }
