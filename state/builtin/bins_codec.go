@@ -118,21 +118,22 @@ func (b *bins) decodeCounts(r *decoder, n int) (total uint64, ok bool) {
 	b.dense = slices.Grow(b.dense[:0], span)[:span]
 	clear(b.dense)
 	at := span
-	for range n {
-		token := tokens[0]
-		tokens = tokens[1:]
-		gap, count := int(token>>countBits), uint64(token&shortCount)
-		if gap == shortGap {
-			more, size := binary.Uvarint(tokens)
-			gap, tokens = gap+int(more), tokens[size:]
+	for n > 0 {
+		if x, _, counts, ok := eightTokens(tokens, n); ok {
+			for range 8 {
+				at -= int(x&0xff>>countBits) + 1
+				b.dense[at] = x&shortCount + 1
+				x >>= 8
+			}
+			total = addCount(total, counts)
+			tokens, n = tokens[8:], n-8
+			continue
 		}
-		if count == shortCount {
-			more, size := binary.Uvarint(tokens)
-			count, tokens = count+more, tokens[size:]
-		}
+		gap, count, size := tokenAt(tokens)
 		at -= gap + 1
 		b.dense[at] = count + 1
 		total = addCount(total, count+1)
+		tokens, n = tokens[size:], n-1
 	}
 	r.src = tokens
 	return total, true
@@ -140,57 +141,63 @@ func (b *bins) decodeCounts(r *decoder, n int) (total uint64, ok bool) {
 
 // spanOf returns how many bins lie between the first and the last of those that n
 // tokens tell, both included. It reports false if something is not right about
-// them. Eight that are of one byte it reads at once.
+// them.
 func spanOf(tokens []byte, n int) (span int, ok bool) {
-	const each = 0x0101010101010101 // times a number: that number in each byte
 	if len(tokens) < n || tokens[0]>>countBits != 0 {
 		return 0, false
 	}
 	for span = n; n > 0; {
-		if n >= 8 && len(tokens) >= 8 {
-			x := binary.LittleEndian.Uint64(tokens)
-			gaps, counts := x>>countBits&(each*shortGap), x&(each*shortCount)
-			if (gaps+each)&(each*(shortGap+1))|(counts+each)&(each*(shortCount+1)) == 0 {
-				span += int(gaps * each >> 56)
-				tokens, n = tokens[8:], n-8
-				continue
-			}
+		if _, gaps, _, ok := eightTokens(tokens, n); ok {
+			span += gaps
+			tokens, n = tokens[8:], n-8
+			continue
 		}
-		// The first one that is longer comes within the next eight.
-		for range min(n, 8) {
-			gap, size := tokenAt(tokens)
-			if size == 0 || gap > maxSpan || span+gap > maxSpan {
-				return 0, false
-			}
-			span += gap
-			tokens, n = tokens[size:], n-1
+		gap, _, size := tokenAt(tokens)
+		if size == 0 || span+gap > maxSpan {
+			return 0, false
 		}
+		span += gap
+		tokens, n = tokens[size:], n-1
 	}
 	return span, span <= maxSpan
 }
 
-// tokenAt returns the distance that a token tells and the number of its bytes, 0
-// if it is not right.
-func tokenAt(src []byte) (gap, size int) {
-	if len(src) == 0 {
-		return 0, 0
+// eightTokens returns the next eight of n tokens, the first one in the lowest
+// byte, the sum of their distances and how many values they count, if all of them
+// are of one byte.
+func eightTokens(tokens []byte, n int) (x uint64, gaps int, counts uint64, ok bool) {
+	const each = 0x0101010101010101 // times a number: that number in each byte
+	if n < 8 || len(tokens) < 8 {
+		return 0, 0, 0, false
 	}
-	gap, size = int(src[0]>>countBits), 1
+	x = binary.LittleEndian.Uint64(tokens)
+	gap, count := x>>countBits&(each*shortGap), x&(each*shortCount)
+	long := (gap+each)&(each*(shortGap+1)) | (count+each)&(each*(shortCount+1))
+	return x, int(gap * each >> 56), count*each>>56 + 8, long == 0
+}
+
+// tokenAt returns the distance and the count of a token, and the number of its
+// bytes: 0 if it is not right.
+func tokenAt(src []byte) (gap int, count uint64, size int) {
+	if len(src) == 0 {
+		return 0, 0, 0
+	}
+	gap, count, size = int(src[0]>>countBits), uint64(src[0]&shortCount), 1
 	if gap == shortGap {
 		more, n := binary.Uvarint(src[size:])
 		if n <= 0 || more > maxSpan {
-			return 0, 0
+			return 0, 0, 0
 		}
 		gap, size = gap+int(more), size+n
 	}
-	if src[0]&shortCount == shortCount {
+	if count == shortCount {
 		more, n := binary.Uvarint(src[size:])
 		if n <= 0 || more >= math.MaxUint64-shortCount {
-			return 0, 0
+			return 0, 0, 0
 		}
-		size += n
+		count, size = count+more, size+n
 	}
-	return gap, size
+	return gap, count, size
 }
 
 // decodeTokens is decode for n bins of any kind.
