@@ -267,6 +267,7 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName, re
 		return 0, err
 	}
 	var updates []store.Update
+	var enc arena
 	for _, n := range names {
 		for _, t := range m.tabs[n] {
 			size += int64(t.size)
@@ -275,7 +276,7 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName, re
 				old = trim
 			}
 			if fresh := renew && t.renew(); fresh || t.at > old.Offset {
-				u := t.update(old, m.end)
+				u := t.update(old, m.end, &enc)
 				u.Stored = stored
 				updates = append(updates, u)
 			}
@@ -306,34 +307,4 @@ func (a *asideCount) add(t store.Tab, client []byte, events uint64) {
 	}
 	a.states++
 	a.events += events
-}
-
-// update returns what changes the record read at old into one that has folded
-// everything up to end.
-func (c *content) update(old, end store.Position) store.Update {
-	u := store.Update{
-		Tab: c.tab, Old: old, New: end, First: c.first,
-		Pruned: c.moved.pruned, Deleted: c.moved.deleted, SetAside: c.moved.setAside,
-	}
-	if !c.exists {
-		u.Remove = true
-		return u
-	}
-	u.Reset = c.reset
-	if c.all.changed {
-		u.All = c.all.st.Append(nil)
-	}
-	for _, name := range c.names() {
-		cl := c.clients[name]
-		u.Events += cl.events
-		if !cl.changed {
-			continue
-		}
-		s := store.ClientState{Client: name, Events: cl.events}
-		if cl.st != nil {
-			s.State = cl.st.Append(nil)
-		}
-		u.Clients = append(u.Clients, s)
-	}
-	return u
 }

@@ -31,14 +31,14 @@ func cpuTime() time.Duration {
 // partials makes a body with a Partial of n events for each client of each tab.
 func partials(reg *state.Registry, tabs, clients, n int, now float64, rng *rand.Rand) (body []byte, events uint64) {
 	acc := fold.New(reg)
-	values := make([]state.Event, n)
+	values := make([]float64, n)
 	for tab := range tabs {
 		for client := range clients {
 			for i := range values {
-				values[i] = state.Event{Time: now, Value: math.Round(100*math.Exp(rng.NormFloat64())) / 100, Number: true}
+				values[i] = math.Round(100*math.Exp(rng.NormFloat64())) / 100
 			}
-			b := state.Bundle{Tab: fmt.Sprintf("bench.tab.%04d", tab), Client: fmt.Sprintf("client-%02d", client), Events: values}
-			acc.Fold(now, "", "CounterGroup", &b, nil)
+			name := store.Tab{Name: fmt.Sprintf("bench.tab.%04d", tab), Type: "CounterGroup"}
+			acc.FoldColumn(acc.Slot(name, fmt.Sprintf("client-%02d", client)), int64(now), values)
 		}
 	}
 	return acc.EncodeAll(nil)
