@@ -38,8 +38,10 @@ func (d *Door) commit() {
 		}
 		start := time.Now()
 		c.round()
+		took := time.Since(start)
+		d.took.Store(int64(took))
 		if going {
-			d.waitUnless(min(restShare*time.Since(start), longest), d.full)
+			d.waitUnless(min(restShare*took, longest), d.full)
 		}
 	}
 }

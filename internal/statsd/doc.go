@@ -11,6 +11,12 @@
 // batch. A lane looks 64 lines up at once, so that their cache misses overlap.
 // A batch is of one second, the finest that windows tell apart.
 //
+// A socket for datagrams is read until it is empty. While so much arrives that
+// waiting would wake the reader for every few datagrams, it rests between two
+// turns, as long as a call's worth takes to arrive at the speed of the last one
+// (rest_linux.go); in between nothing that arrives wakes anybody. The first datagram after
+// quiet is read at once.
+//
 // One committer folds the batches of all lanes and commits them. It is woken
 // when work arrives where there was none, takes everything there is, and then
 // leaves the lanes alone for a while in proportion to what the commit took:

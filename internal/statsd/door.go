@@ -22,6 +22,7 @@ type Door struct {
 	pool *lanePool     // for streams
 
 	gathered atomic.Int64 // bytes that the committer has not taken
+	took     atomic.Int64 // nanoseconds that the last commit took
 
 	mu      sync.Mutex
 	all     []*lane

@@ -9,12 +9,6 @@ import (
 	"syscall"
 )
 
-// A socket is one that datagrams arrive at.
-type socket struct {
-	name string
-	raw  syscall.RawConn
-}
-
 // onClose keeps what Stop has to call.
 func (d *Door) onClose(f func()) {
 	d.mu.Lock()
@@ -22,25 +16,29 @@ func (d *Door) onClose(f func()) {
 	d.closers = append(d.closers, f)
 }
 
-// datagrams reads a socket in a goroutine of its own.
-func (d *Door) datagrams(name string, conn interface {
+// A packetConn is what datagrams arrive at.
+type packetConn interface {
 	net.PacketConn
 	syscall.Conn
-}) error {
-	raw, err := conn.SyscallConn()
+}
+
+// datagrams reads a socket in a goroutine of its own. It takes conn over. rests
+// says that the reader may leave the socket alone for a while.
+func (d *Door) datagrams(name string, conn packetConn, rests bool) error {
+	s, err := newSocket(name, conn)
 	if err != nil {
 		return err
 	}
-	s := &socket{name: name, raw: raw}
+	s.rests = rests
 	s.enlarge(d.o.ReceiveBuffer)
 	d.mu.Lock()
 	d.list = append(d.list, s)
 	d.mu.Unlock()
-	d.onClose(func() { _ = conn.SetReadDeadline(past) })
+	d.onClose(s.interrupt)
 	l := d.lane()
 	d.readers.Go(func() {
-		defer func() { _ = conn.Close() }()
-		d.receive(conn, raw, l)
+		defer s.close()
+		d.receive(s, l)
 	})
 	return nil
 }
@@ -76,7 +74,8 @@ func (d *Door) OpenUnix(addr string) error {
 		return err
 	}
 	d.onClose(func() { _ = os.Remove(path) })
-	if err := d.datagrams(path, conn); err != nil {
+	// A sender may have few datagrams waiting for us: resting would hold it up.
+	if err := d.datagrams(path, conn, false); err != nil {
 		return err
 	}
 	return allow(path)

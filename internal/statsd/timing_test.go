@@ -46,6 +46,13 @@ func cpu() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
+// switches is how often threads of this process have slept.
+func switches() int64 {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // never fails
+	return r.Nvcsw
+}
+
 // BenchmarkLane measures what a line costs from the bytes in memory to the
 // batch (gather), and to Partials of 20 lines for each name (fold). It reports
 // processor time, because other work on the machine tells less there.

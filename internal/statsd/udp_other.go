@@ -5,7 +5,6 @@ package statsd
 import (
 	"net"
 	"net/netip"
-	"syscall"
 )
 
 // OpenUDP listens on an address. It returns that, whose port may have been 0.
@@ -15,8 +14,24 @@ func (d *Door) OpenUDP(addr string) (string, error) {
 		return "", err
 	}
 	addr = conn.LocalAddr().String()
-	return addr, d.datagrams(addr, conn.(*net.UDPConn))
+	return addr, d.datagrams(addr, conn.(*net.UDPConn), false)
 }
+
+// A socket is one that datagrams arrive at.
+type socket struct {
+	name  string
+	conn  packetConn
+	rests bool // never, here
+}
+
+func newSocket(name string, conn packetConn) (*socket, error) {
+	return &socket{name: name, conn: conn}, nil
+}
+
+// interrupt ends receive.
+func (s *socket) interrupt() { _ = s.conn.SetReadDeadline(past) }
+
+func (s *socket) close() { _ = s.conn.Close() }
 
 // enlarge does nothing here.
 func (s *socket) enlarge(int) {}
@@ -24,11 +39,11 @@ func (s *socket) enlarge(int) {}
 // kernel knows nothing here.
 func (s *socket) kernel() (buffer, dropped uint64) { return 0, 0 }
 
-// receive gathers the datagrams of a socket until that is closed.
-func (d *Door) receive(conn net.PacketConn, _ syscall.RawConn, l *lane) {
+// receive gathers the datagrams of a socket until Stop.
+func (d *Door) receive(s *socket, l *lane) {
 	buf := make([]byte, 1<<16)
 	for {
-		n, from, err := conn.ReadFrom(buf)
+		n, from, err := s.conn.ReadFrom(buf)
 		if err != nil {
 			return
 		}
