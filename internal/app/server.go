@@ -117,8 +117,8 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Mine: func(vb int) bool { return s.group.Mine(vb) }, Log: log})
 	s.committer = commit.NewServer(commit.ServerOptions{
 		Store: s.store, Registry: reg, Now: s.opts.Now,
-		Committed: func(int) {
-			s.compactor.Kick()
+		Committed: func(vb int, bytes int64) {
+			s.compactor.Appended(vb, bytes)
 			s.query.Committed()
 			s.rest.worked()
 		},

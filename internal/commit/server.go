@@ -30,9 +30,10 @@ type ServerOptions struct {
 	Registry *state.Registry
 	// Now is the clock that gives Sources their birth; nil: time.Now.
 	Now func() time.Time
-	// Committed is called after each commit that appended something; nil:
-	// nobody is told. It must not block.
-	Committed func(vb int)
+	// Committed is called after each commit that appended something, with the
+	// size of that; nil: nobody is told. It must not block: senders wait for their
+	// acknowledgements.
+	Committed func(vb int, bytes int64)
 }
 
 // NewServer returns a Server. Its Sources are opened when they are needed.
@@ -41,7 +42,7 @@ func NewServer(o ServerOptions) *Server {
 		o.Now = time.Now
 	}
 	if o.Committed == nil {
-		o.Committed = func(int) {}
+		o.Committed = func(int, int64) {}
 	}
 	s := &Server{store: o.Store, partition: o.Store.Meta().Partition}
 	for vb := range max(1, s.partition.VBuckets) {
@@ -217,7 +218,7 @@ func (l *lane) sink(b *load) error {
 		b.results = results
 		l.tally.count(results)
 		l.commits.Add(1)
-		l.o.Committed(l.vb)
+		l.o.Committed(l.vb, sizeOf(parts))
 	}
 	if b.own != nil {
 		b.own.Reset()
@@ -225,6 +226,13 @@ func (l *lane) sink(b *load) error {
 		b.own = nil
 	}
 	return nil
+}
+
+func sizeOf(parts []store.Part) (bytes int64) {
+	for i := range parts {
+		bytes += int64(len(parts[i].Body))
+	}
+	return bytes
 }
 
 // seal turns the accumulated Partials into the next part of the lane's own

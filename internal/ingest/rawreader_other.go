@@ -11,3 +11,10 @@ type rawReader struct{}
 func newRawReader(net.Conn, func() []byte, func() error) *rawReader { return nil }
 
 func (*rawReader) read() (int, error) { panic("never made here") }
+
+// rawWriter is for the same systems.
+type rawWriter struct{}
+
+func newRawWriter(net.Conn) *rawWriter { return nil }
+
+func (*rawWriter) write([]byte) error { panic("never made here") }

@@ -3,6 +3,7 @@
 package ingest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -50,7 +51,7 @@ func (r *rawReader) read() (int, error) {
 
 func (r *rawReader) attempt(fd uintptr) bool {
 	for {
-		r.n, r.err = syscall.Read(int(fd), r.take())
+		r.n, r.err = readNow(int(fd), r.take())
 		switch r.err {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
@@ -61,4 +62,52 @@ func (r *rawReader) attempt(fd uintptr) bool {
 			return true
 		}
 	}
+}
+
+// rawWriter writes to a TCP connection.
+type rawWriter struct {
+	conn syscall.RawConn
+	try  func(fd uintptr) bool // the method value attempt, made once
+	rest []byte
+	err  error
+}
+
+// newRawWriter returns nil where newRawReader does.
+func newRawWriter(conn net.Conn) *rawWriter {
+	open, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := open.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	w := &rawWriter{conn: raw}
+	w.try = w.attempt
+	return w
+}
+
+// write writes all of p, waiting for as long as it takes.
+func (w *rawWriter) write(p []byte) error {
+	w.rest, w.err = p, nil
+	err := w.conn.Write(w.try)
+	w.rest = nil
+	return errors.Join(err, w.err)
+}
+
+func (w *rawWriter) attempt(fd uintptr) bool {
+	for len(w.rest) > 0 {
+		n, err := writeNow(int(fd), w.rest)
+		switch err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		case nil:
+			w.rest = w.rest[n:]
+		default:
+			w.err = err
+			return true
+		}
+	}
+	return true
 }

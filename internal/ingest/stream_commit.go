@@ -69,6 +69,7 @@ func (s *stream) recycle(l *load) {
 // connections do not wait for more.
 type replier struct {
 	conn  net.Conn
+	raw   *rawWriter // nil: conn has to be written to in the ordinary way
 	write deadline
 	upTo  uint64
 	reply wire.StreamReply
@@ -77,7 +78,7 @@ type replier struct {
 }
 
 func newReplier(conn net.Conn, timeout time.Duration) replier {
-	return replier{conn: conn, write: deadline{timeout: timeout, set: conn.SetWriteDeadline}}
+	return replier{conn: conn, raw: newRawWriter(conn), write: deadline{timeout: timeout, set: conn.SetWriteDeadline}}
 }
 
 // acknowledge tells what became of the frames of a load.
@@ -97,6 +98,9 @@ func (r *replier) send() bool {
 	r.body = wire.AppendStreamReply(r.body[:0], &r.reply)
 	r.buf = append(binary.AppendUvarint(r.buf[:0], uint64(len(r.body))), r.body...)
 	r.write.extend()
+	if r.raw != nil {
+		return r.raw.write(r.buf) == nil
+	}
 	_, err := r.conn.Write(r.buf)
 	return err == nil
 }

@@ -47,11 +47,12 @@ type CompactorOptions struct {
 // Any number of Compactors may work on one store: the store applies an update
 // only to the record it was made from.
 type Compactor struct {
-	st   store.Store
-	reg  *state.Registry
-	o    CompactorOptions
-	kick chan struct{}
-	asks asks
+	st    store.Store
+	reg   *state.Registry
+	o     CompactorOptions
+	kick  chan struct{}
+	asks  asks
+	grown []growth // by vbucket
 
 	cold   speed // of reading one tab
 	all    speed // of reading everything
@@ -82,10 +83,12 @@ func NewCompactor(st store.Store, reg *state.Registry, o CompactorOptions) *Comp
 	if o.Page <= 0 {
 		o.Page = defaultPage
 	}
-	return &Compactor{st: st, reg: reg, o: o, kick: make(chan struct{}, 1)}
+	c := &Compactor{st: st, reg: reg, o: o, kick: make(chan struct{}, 1)}
+	c.grown = make([]growth, c.vbuckets())
+	return c
 }
 
-// Kick says that something was committed. It never blocks and costs nothing
+// Kick says that logs are to be looked at. It never blocks and costs nothing
 // while a Kick is pending.
 func (c *Compactor) Kick() {
 	select {
@@ -98,8 +101,8 @@ func (c *Compactor) Kick() {
 // many of the time is spent looking at sizes.
 const restShare = 100
 
-// Run compacts what is due at its start and after Kicks, until ctx ends. An
-// idle store is not looked at.
+// Run compacts what is due at its start, after Kicks and as logs grow, until ctx
+// ends. An idle store is not looked at.
 func (c *Compactor) Run(ctx context.Context) {
 	c.Kick()
 	if v := c.o.View; v != nil {
@@ -143,7 +146,9 @@ func (c *Compactor) pass(ctx context.Context) (deciding time.Duration) {
 	for _, s := range sized {
 		err := s.err
 		if err == nil && c.due(s.stats) {
-			err = c.compact(ctx, s.vb, s.stats, false)
+			if err = c.compact(ctx, s.vb, s.stats, false); err == nil {
+				_, err = c.look(ctx, s.vb)
+			}
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 			c.o.Log.Error("compaction failed and will be tried again", "vbucket", s.vb, "err", err)

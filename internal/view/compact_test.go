@@ -221,6 +221,53 @@ func TestRunCompactsWhenTheLogHasOutgrownTheRecords(t *testing.T) {
 	})
 }
 
+// What is appended wakes the Compactor only when it may make a difference.
+func TestLogIsLookedAtAsItGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &lookedAt{fakeStore: newFakeStore(1)}
+		c := NewCompactor(st, testRegistry(t), CompactorOptions{Floor: 2048})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { c.Run(ctx); close(done) }()
+		size := &st.vbs[0].stats.LogBytes
+		longest := int64(0)
+		for range 1000 {
+			before := *size
+			st.append(event{tab: "a", client: "x", value: 1})
+			c.Appended(0, *size-before)
+			time.Sleep(2 * time.Second) // virtual: it may rest for one
+			synctest.Wait()
+			longest = max(longest, *size)
+		}
+		cancel()
+		<-done
+		if st.compactions < 10 || longest > 2048+2048/lookAgain {
+			t.Errorf("%d compactions, and a log of %d bytes", st.compactions, longest)
+		}
+		if st.looks > 3*st.compactions+1 {
+			t.Errorf("it was looked at %d times for %d compactions", st.looks, st.compactions)
+		}
+	})
+}
+
+// lookedAt counts how often it is asked for sizes, and trimmed.
+type lookedAt struct {
+	*fakeStore
+	looks, compactions int
+}
+
+func (s *lookedAt) Stats(ctx context.Context, vb int) (store.Stats, error) {
+	s.looks++
+	return s.fakeStore.Stats(ctx, vb)
+}
+
+func (s *lookedAt) Compact(ctx context.Context, vb int, u []store.Update, trim store.Position) (store.Compacted, error) {
+	if trim != (store.Position{}) {
+		s.compactions++
+	}
+	return s.fakeStore.Compact(ctx, vb, u, trim)
+}
+
 func TestIdleStoreIsNotLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := newFakeStore(1)

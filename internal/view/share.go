@@ -77,14 +77,14 @@ func (c *Compactor) sizes(ctx context.Context) []*sized {
 	}
 	if len(list) == 1 {
 		s := list[0]
-		s.stats, s.err = c.st.Stats(ctx, s.vb)
+		s.stats, s.err = c.look(ctx, s.vb)
 		return list
 	}
 	var g errgroup.Group
 	g.SetLimit(fanOut)
 	for _, s := range list {
 		g.Go(func() error {
-			s.stats, s.err = c.st.Stats(ctx, s.vb)
+			s.stats, s.err = c.look(ctx, s.vb)
 			return nil
 		})
 	}
