@@ -48,6 +48,7 @@ type stream struct {
 	early    int64  // bytes read while nothing was open
 	open     *load  // what is being folded into; nil if nothing is
 	lent     bool   // it was offered since
+	pacer    pacer
 }
 
 // serveStream upgrades the connection and serves it until it ends. An error

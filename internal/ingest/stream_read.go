@@ -268,6 +268,7 @@ func (s *stream) little() bool {
 // commitHere commits what is open and acknowledges it.
 func (s *stream) commitHere() error {
 	l := s.open
+	s.pacer.begin(s.count, l.bytes)
 	s.close(l)
 	s.open = nil
 	s.folder.end()
@@ -275,6 +276,7 @@ func (s *stream) commitHere() error {
 	if !s.complete(l) {
 		return errEnded
 	}
+	s.pacer.end()
 	s.patience() // the commit may have taken long
 	return nil
 }
