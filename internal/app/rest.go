@@ -21,7 +21,12 @@ type rest struct {
 // restAfter is how long nothing must have been done.
 const restAfter = 10 * time.Second
 
-func newRest() *rest { return &rest{wake: make(chan struct{}, 1), from: time.Now()} }
+// newRest returns the rest of a process that begins: that is work, too.
+func newRest() *rest {
+	r := &rest{wake: make(chan struct{}, 1), from: time.Now()}
+	r.worked()
+	return r
+}
 
 // worked notes that something was done. It is cheap enough for each commit.
 func (r *rest) worked() {
@@ -51,5 +56,9 @@ func (r *rest) run(ctx context.Context, release func()) {
 	}
 }
 
-// releaseMemory collects garbage and returns what is free to the system.
-func releaseMemory() { debug.FreeOSMemory() }
+// releaseMemory collects garbage and returns what is free to the system, and
+// what it has to have of the program.
+func releaseMemory() {
+	debug.FreeOSMemory()
+	releaseProgram()
+}

@@ -23,18 +23,18 @@ func TestRestComesOnceAfterEachSpellOfWork(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
-		want(0)
+		want(1)         // what the start took
 		for range 100 { // a spell of work, with pauses shorter than restAfter
 			r.worked()
 			time.Sleep(restAfter / 2)
 		}
-		want(0)
-		time.Sleep(restAfter)
 		want(1)
-		time.Sleep(time.Hour)
-		want(1)
-		r.worked()
 		time.Sleep(restAfter)
 		want(2)
+		time.Sleep(time.Hour)
+		want(2)
+		r.worked()
+		time.Sleep(restAfter)
+		want(3)
 	})
 }
