@@ -67,6 +67,7 @@ var plan = map[string]room{
 	"internal/vectors":       {"", "reads the golden vectors; every stage tests itself against them"},
 	"internal/quiet":         {"", "initialised before everything that logs while it is"},
 	"internal/child":         {"", "starts processes and knows none of them"},
+	"internal/redisrun":      {"internal/child", "starts Redis and Sentinels and knows nobody who uses them"},
 	"internal/disktest":      {"", "a disk that fails; it knows nobody who is tested on it"},
 	"internal/bench":         {"internal/child internal/cli internal/stream internal/wire", "offers load to processes and measures them from outside"},
 	"internal/bench/figures": {". internal/bench internal/cli internal/stream internal/wire", "what is to be reached, measured from outside and in the client"},

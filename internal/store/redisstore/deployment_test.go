@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tabaproject/taba/internal/redisrun"
 	"github.com/tabaproject/taba/internal/store/redisstore"
 	"github.com/tabaproject/taba/internal/store/storetest"
 )
@@ -40,7 +41,7 @@ func guard(n *network, replicas int, names ...string) *guarded {
 	t.Cleanup(func() {
 		if t.Failed() {
 			for i, s := range g.sentinels {
-				t.Logf("Sentinel %d: %s", i, s.out)
+				t.Logf("Sentinel %d: %s", i, s.Said())
 			}
 		}
 	})
@@ -55,11 +56,11 @@ func (n *network) sentinel(masters map[string]*server) *server {
 	n.t.Helper()
 	ip := n.host()
 	s := sentinel(n.t, ip, masters, 2*time.Second, "bind-source-addr "+ip)
-	s.addr = n.link(s)
+	s.found(n.link(s))
 	_, port, _ := net.SplitHostPort(s.addr)
-	s.args = append(s.args, "--sentinel", "announce-ip", s.ip, "--sentinel", "announce-port", port)
+	s.Args = append(s.Args, "--sentinel", "announce-ip", s.IP, "--sentinel", "announce-port", port)
 	s.start()
-	s.hasten()
+	s.Hasten()
 	return s
 }
 
@@ -74,17 +75,21 @@ func (g *guarded) master(name string, sentinels ...*server) (m *server) {
 	if len(sentinels) == 0 {
 		sentinels = g.sentinels
 	}
-	for _, s := range sentinels {
-		addr := strings.Split(s.try("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name), "\n")
-		i := slices.IndexFunc(g.servers(name), func(x *server) bool {
-			return len(addr) == 2 && x.addr == net.JoinHostPort(addr[0], addr[1])
-		})
-		if i < 0 || m != nil && m != g.servers(name)[i] {
-			return nil
+	now := redisrun.Master(running(sentinels), name, running(g.servers(name)))
+	for _, s := range g.servers(name) {
+		if s.Server == now {
+			m = s
 		}
-		m = g.servers(name)[i]
 	}
 	return m
+}
+
+// running are the processes of servers.
+func running(servers []*server) (all []*redisrun.Server) {
+	for _, s := range servers {
+		all = append(all, s.Server)
+	}
+	return all
 }
 
 // agreed waits until Sentinels agree on a master: on a busy machine they may see
@@ -106,35 +111,8 @@ func (g *guarded) others(name string, m *server) []*server {
 func (g *guarded) settled(name string) {
 	g.t.Helper()
 	g.sentinels[0].eventually("all is in order at "+name, func() bool {
-		m := g.master(name)
-		if m == nil {
-			return false
-		}
-		for _, s := range g.sentinels {
-			f := fields(s.try("SENTINEL", "MASTER", name))
-			if f["flags"] != "master" || f["num-other-sentinels"] != "2" || f["num-slaves"] != strconv.Itoa(len(g.replicas[name])) {
-				return false
-			}
-			if !strings.HasPrefix(s.try("SENTINEL", "CKQUORUM", name), "OK 3") {
-				return false
-			}
-			replicas := s.try("SENTINEL", "REPLICAS", name)
-			if strings.Count(replicas, "\nflags\nslave\n") != len(g.replicas[name]) || strings.Count(replicas, "master-link-status\nok\n") != len(g.replicas[name]) {
-				return false
-			}
-		}
-		return !slices.ContainsFunc(g.others(name, m), func(r *server) bool { return !m.hasFollower(r) || !r.kept() })
+		return redisrun.InOrder(running(g.sentinels), name, running(g.servers(name)))
 	})
-}
-
-// fields reads the names and values that alternate in the lines of an answer.
-func fields(text string) map[string]string {
-	m := map[string]string{}
-	lines := strings.Split(text, "\n")
-	for i := 0; i+1 < len(lines); i += 2 {
-		m[lines[i]] = lines[i+1]
-	}
-	return m
 }
 
 func (g *guarded) options(masters ...redisstore.Master) redisstore.Options {
@@ -186,13 +164,13 @@ func clustered(t testing.TB, masters int, replicas ...int) *cluster {
 			r := c.node()
 			c.add(r)
 			r.eventually("it knows its master", func() bool { return strings.Contains(r.do("CLUSTER", "NODES"), id) })
-			r.eventually("it becomes a replica", func() bool { return r.try("CLUSTER", "REPLICATE", id) == "OK" })
+			r.eventually("it becomes a replica", func() bool { return r.Try("CLUSTER", "REPLICATE", id) == "OK" })
 		}
 	}
 	t.Cleanup(func() {
 		for _, n := range c.nodes {
-			if t.Failed() && n.running() {
-				t.Logf("node %s:\n%s\n%s", n.addr, n.try("CLUSTER", "NODES"), n.try("INFO", "replication"))
+			if t.Failed() && n.Running() {
+				t.Logf("node %s:\n%s\n%s", n.addr, n.Try("CLUSTER", "NODES"), n.Try("INFO", "replication"))
 			}
 		}
 	})
@@ -213,13 +191,13 @@ func (c *cluster) add(n *server) {
 	c.t.Helper()
 	if len(c.nodes) > 0 {
 		first := c.nodes[0]
-		n.do("CLUSTER", "MEET", first.ip, first.port, first.bus())
+		n.do("CLUSTER", "MEET", first.IP, first.Port, first.bus())
 	}
 	c.nodes = append(c.nodes, n)
 }
 
 // bus is a node's port for other nodes.
-func (s *server) bus() string { return s.args[slices.Index(s.args, "--cluster-port")+1] }
+func (s *server) bus() string { return s.Args[slices.Index(s.Args, "--cluster-port")+1] }
 
 // settled waits until every node knows all others, which have slots and which
 // follow whom, under the same epochs, and none is thought to have failed. A
@@ -229,7 +207,7 @@ func (c *cluster) settled(masters int) {
 	c.nodes[0].eventually("the Cluster is whole", func() bool {
 		var views []string
 		for _, n := range c.nodes {
-			views = append(views, n.try("CLUSTER", "NODES"))
+			views = append(views, n.Try("CLUSTER", "NODES"))
 		}
 		want := outlook(views[0])
 		if len(want) != len(c.nodes) || strings.Count(strings.TrimSpace(views[0]), "\n") != len(c.nodes)-1 || strings.Count(strings.Join(want, "\n"), " master ") != masters {
@@ -241,14 +219,14 @@ func (c *cluster) settled(masters int) {
 			}
 		}
 		for _, n := range c.nodes {
-			if !strings.Contains(n.try("CLUSTER", "INFO"), "cluster_state:ok") || !n.kept() {
+			if !strings.Contains(n.Try("CLUSTER", "INFO"), "cluster_state:ok") || !n.Kept() {
 				return false
 			}
-			info := n.try("INFO", "replication")
+			info := n.Try("INFO", "replication")
 			if strings.Contains(info, "role:slave") && !strings.Contains(info, "master_link_status:up") {
 				return false
 			}
-			if strings.Contains(info, "role:master") && strings.Count(info, "state=online") != strings.Count(strings.Join(want, "\n"), " slave "+n.try("CLUSTER", "MYID")+" ") {
+			if strings.Contains(info, "role:master") && strings.Count(info, "state=online") != strings.Count(strings.Join(want, "\n"), " slave "+n.Try("CLUSTER", "MYID")+" ") {
 				return false
 			}
 		}
@@ -275,7 +253,7 @@ func outlook(view string) (lines []string) {
 
 // owner returns the node that has a slot, by the word of a node; nil if none has.
 func (c *cluster) owner(witness *server, slot int) *server {
-	for line := range strings.Lines(witness.try("CLUSTER", "NODES")) {
+	for line := range strings.Lines(witness.Try("CLUSTER", "NODES")) {
 		f := strings.Fields(line)
 		if len(f) < 9 || strings.Contains(f[2], "fail") {
 			continue

@@ -124,7 +124,7 @@ func TestEpoch(t *testing.T) {
 	if first != store.Epoch(s.Meta().ID) {
 		t.Errorf("of a new store: got %x", first)
 	}
-	m.kill()
+	m.Kill()
 	m.start()
 	if second := epoch(); second == first {
 		t.Error("the epoch is the same after a restart")

@@ -34,7 +34,7 @@ var turns atomic.Int64
 func nextMishap() mishap { return mishaps[int(turns.Add(1)-1)%len(mishaps)] }
 
 var mishaps = []mishap{
-	{"kill", func(_ *guarded, m *server) { m.kill() }, func(_ *guarded, m *server) { m.start() }},
+	{"kill", func(_ *guarded, m *server) { m.Kill() }, func(_ *guarded, m *server) { m.start() }},
 	{"hang", func(_ *guarded, m *server) { m.signal(syscall.SIGSTOP) }, func(_ *guarded, m *server) { m.signal(syscall.SIGCONT) }},
 	// The master is left with one Sentinel, and with stores that know no other.
 	{"partition", func(g *guarded, m *server) { g.net.cut(m, g.sentinels[0]) }, func(g *guarded, _ *server) { g.net.heal() }},
@@ -178,7 +178,7 @@ func TestReturningReplica(t *testing.T) {
 		l.goesOn()
 		master := g.agreed("one")
 		replica := g.others("one", master)[0]
-		replica.kill()
+		replica.Kill()
 		l.refused()
 		acked := l.acked.Load()
 		l.refused()
@@ -210,7 +210,7 @@ func TestForgottenReplica(t *testing.T) {
 	l := burden(t, 1, open(t, o))
 	l.goesOn()
 	gone := g.replicas["one"][1]
-	gone.kill()
+	gone.Kill()
 	l.refused()
 	o.Wait = 1
 	other := lossyBurden(t, 1, open(t, o))
@@ -244,7 +244,7 @@ func TestClusterFailover(t *testing.T) {
 		if hangs {
 			old.signal(syscall.SIGSTOP)
 		} else {
-			old.kill()
+			old.Kill()
 		}
 		witness.eventually("another takes over", func() bool {
 			now := c.owner(witness, slot)
@@ -301,7 +301,7 @@ func (c *cluster) move(slot int) {
 		if keys == "" {
 			return true
 		}
-		from.do(append([]string{"MIGRATE", to.ip, to.port, "", "0", "60000", "KEYS"}, strings.Split(keys, "\n")...)...)
+		from.do(append([]string{"MIGRATE", to.IP, to.Port, "", "0", "60000", "KEYS"}, strings.Split(keys, "\n")...)...)
 		return false
 	})
 	to.do("CLUSTER", "SETSLOT", n, "NODE", id)

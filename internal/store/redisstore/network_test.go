@@ -43,9 +43,9 @@ func (n *network) host() string {
 func (n *network) link(s *server) string {
 	n.t.Helper()
 	if !n.links {
-		return net.JoinHostPort(s.ip, s.port)
+		return net.JoinHostPort(s.IP, s.Port)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(s.ip, freePort(n.t)))
+	l, err := net.Listen("tcp", net.JoinHostPort(s.IP, freePort(n.t)))
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -66,15 +66,15 @@ func (n *network) link(s *server) string {
 func (n *network) join(c net.Conn, s *server) {
 	defer n.keep(c)()
 	from, _, _ := net.SplitHostPort(c.RemoteAddr().String())
-	n.reach(from, s.ip)
-	to, err := net.Dial("tcp", net.JoinHostPort(s.ip, s.port))
+	n.reach(from, s.IP)
+	to, err := net.Dial("tcp", net.JoinHostPort(s.IP, s.Port))
 	if err != nil {
 		return
 	}
 	defer n.keep(to)()
 	var both sync.WaitGroup
-	both.Go(func() { n.pass(to, c, from, s.ip) })
-	n.pass(c, to, from, s.ip)
+	both.Go(func() { n.pass(to, c, from, s.IP) })
+	n.pass(c, to, from, s.IP)
 	both.Wait()
 }
 
@@ -122,7 +122,7 @@ func (n *network) cut(servers ...*server) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range servers {
-		n.apart[s.ip] = true
+		n.apart[s.IP] = true
 	}
 }
 
@@ -151,8 +151,8 @@ func (n *network) redis() *server {
 	s := prepared(n.t, ip)
 	addr := n.link(s)
 	_, port, _ := net.SplitHostPort(addr)
-	s.args = append(append(s.args, durable...), "--bind-source-addr", ip, "--replica-announce-ip", ip, "--replica-announce-port", port)
-	s.addr = addr
+	s.Args = append(append(s.Args, durable...), "--bind-source-addr", ip, "--replica-announce-ip", ip, "--replica-announce-port", port)
+	s.found(addr)
 	s.start()
 	return s
 }

@@ -178,7 +178,7 @@ func TestBadDays(t *testing.T) {
 	bad("out of memory", set("maxmemory", "1"), set("maxmemory", "0"), "memory is full", "maxmemory")
 	bad("eviction", set("maxmemory-policy", "volatile-ttl"), set("maxmemory-policy", "noeviction"), "maxmemory-policy is volatile-ttl")
 	bad("read-only", func() { r.do("REPLICAOF", "127.0.0.1", "1") }, func() { r.do("REPLICAOF", "NO", "ONE") }, "is a replica")
-	bad("away", r.kill, r.start, r.addr)
+	bad("away", r.Kill, r.start, r.addr)
 	bad("loading", func() { r.loadSlowly() }, func() { r.eventually("it has read everything", r.loaded) }, "is reading its data from disk")
 	bad("gone", func() { r.do("RENAME", "taba:{0}:m", "away:m") }, func() { r.do("RENAME", "away:m", "taba:{0}:m") }, "vbucket 0 is missing", "backup")
 	r.do("SCRIPT", "FLUSH")

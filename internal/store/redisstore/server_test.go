@@ -1,22 +1,19 @@
 package redisstore_test
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"flag"
-	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tabaproject/taba/internal/child"
+	"github.com/tabaproject/taba/internal/redisrun"
 )
 
 // patience is what a test that fails takes, not one that passes: machines may be
@@ -37,19 +34,12 @@ func TestMain(m *testing.M) {
 
 // server is a redis-server, or a Sentinel, that runs.
 type server struct {
+	*redisrun.Server
 	t    testing.TB
-	ip   string
-	port string // on which it listens
 	addr string // where others find it: behind a link if it has one
-	dir  string
-	exe  string
-	args []string
-	cmd  *exec.Cmd
-	out  *output
-	done chan struct{}
 }
 
-// output keeps what a server said.
+// output keeps what was logged.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -67,41 +57,17 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// ports that were given out, which nobody else in this process gets.
-var ports struct {
-	mu  sync.Mutex
-	out map[int]bool
-}
-
-// freePort returns a port below those that the system gives to connections:
-// one of these could take it while a server is down.
+// freePort returns a port that nobody else gets.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ports.mu.Lock()
-	defer ports.mu.Unlock()
-	if ports.out == nil {
-		ports.out = map[int]bool{}
+	port, err := child.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range 1000 {
-		n := 12000 + rand.IntN(20000)
-		if ports.out[n] {
-			continue
-		}
-		l, err := net.Listen("tcp", ":"+strconv.Itoa(n))
-		if err != nil {
-			continue
-		}
-		ports.out[n] = true
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return strconv.Itoa(n)
-	}
-	t.Fatal("no port is free")
-	return ""
+	return port
 }
 
-const loopback = "127.0.0.1"
+const loopback = redisrun.Loopback
 
 // redis starts a server with an append-only file.
 func redis(t testing.TB, args ...string) *server {
@@ -118,181 +84,68 @@ var durable = []string{"--appendfsync", "always"}
 // prepared is a server that is not started yet.
 func prepared(t testing.TB, ip string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, ip: ip, port: freePort(t), dir: t.TempDir(), exe: "redis-server"}
-	s.args = append([]string{
-		"--port", s.port, "--bind", ip, "--dir", s.dir, "--save", "", "--appendonly", "yes", "--protected-mode", "no",
-		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
-	}, args...)
-	s.addr = net.JoinHostPort(ip, s.port)
-	return s
+	return own(t)(redisrun.New("redis", t.TempDir(), ip, freePort(t), args...))
 }
 
 // sentinel is a Sentinel for masters by name that is not started yet.
 func sentinel(t testing.TB, ip string, masters map[string]*server, downAfter time.Duration, conf ...string) *server {
 	t.Helper()
-	s := &server{t: t, ip: ip, port: freePort(t), dir: t.TempDir(), exe: "redis-sentinel"}
-	conf = append(conf, "protected-mode no", "port "+s.port, "bind "+ip, "dir "+s.dir)
+	at := map[string]string{}
 	for name, m := range masters {
-		host, port, _ := net.SplitHostPort(m.addr)
-		conf = append(conf, fmt.Sprintf("sentinel monitor %s %s %s 2", name, host, port),
-			fmt.Sprintf("sentinel down-after-milliseconds %s %d", name, downAfter.Milliseconds()),
-			fmt.Sprintf("sentinel failover-timeout %s 2000", name))
+		at[name] = m.addr
 	}
-	file := filepath.Join(s.dir, "sentinel.conf")
-	if err := os.WriteFile(file, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	return own(t)(redisrun.NewSentinel("sentinel", t.TempDir(), ip, freePort(t), at, downAfter, conf...))
+}
+
+// own has a server end with its test.
+func own(t testing.TB) func(*redisrun.Server, error) *server {
+	return func(r *redisrun.Server, err error) *server {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close() })
+		return &server{Server: r, t: t, addr: r.Addr}
 	}
-	s.args = []string{file}
-	s.addr = net.JoinHostPort(ip, s.port)
-	return s
 }
 
-// kept reports whether what a server answers is in the file that it reads at its
-// start. After it has copied everything from a master it is not, until a new file
-// is complete: killed before, it comes back with what it had before the copy.
-func (s *server) kept() bool {
-	info := s.try("INFO", "persistence")
-	return strings.Contains(info, "aof_rewrite_in_progress:0\r") && strings.Contains(info, "aof_rewrite_scheduled:0\r")
-}
+// found says where others find a server.
+func (s *server) found(addr string) { s.addr, s.Addr = addr, addr }
 
-// hasten lets a Sentinel look at its servers more often than every ten seconds,
-// so that a failover takes no longer than it has to. It does nothing to how it
-// decides. A Sentinel that cannot be told so is as it is.
-func (s *server) hasten() {
-	s.try("SENTINEL", "DEBUG", "info-period", "300", "ping-period", "200", "ask-period", "300", "publish-period", "300",
-		"tilt-trigger", "20000", "tilt-period", "2000")
-}
-
-// start runs the server until it answers. One that cannot have its port yet,
-// as a connection has it, is started again.
+// start runs the server until it answers.
 func (s *server) start() {
 	s.t.Helper()
-	s.eventually("it answers", func() bool {
-		if !s.running() {
-			s.launch()
-		}
-		return strings.Contains(s.try("INFO", "server"), "process_id:"+strconv.Itoa(s.cmd.Process.Pid)+"\r\n") && s.loaded()
-	})
+	if s.Running() {
+		return
+	}
+	if err := s.Start(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // relax lets a server sync once a second, as it does by default.
 func (s *server) relax() { s.do("CONFIG", "SET", "appendfsync", "everysec") }
 
-func (s *server) loaded() bool { return !strings.Contains(s.try("INFO", "persistence"), "\nloading:1") }
-
-func (s *server) running() bool {
-	if s.done == nil {
-		return false
-	}
-	select {
-	case <-s.done:
-		return false
-	default:
-		return true
-	}
-}
+func (s *server) loaded() bool { return !strings.Contains(s.Try("INFO", "persistence"), "\nloading:1") }
 
 // loadSlowly kills a server and lets it take seconds to read what it had.
 func (s *server) loadSlowly() {
 	s.t.Helper()
 	s.do("EVAL", "for i = 1, 20000 do redis.call('SET', 'ballast:' .. i, i) end", "0")
-	s.kill()
-	before := s.args
-	s.args = append(append([]string{}, before...), "--key-load-delay", "200")
-	s.launch()
-	s.args = before
+	s.Kill()
+	before := s.Args
+	s.Args = append(append([]string{}, before...), "--key-load-delay", "200")
+	if err := s.Process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Args = before
 }
 
-func (s *server) launch() {
-	s.t.Helper()
-	s.out = &output{}
-	s.cmd = exec.Command(s.exe, s.args...)
-	s.cmd.Dir = s.dir
-	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatalf("%v: install redis-server and redis-sentinel, on Debian with: apt-get install redis-server redis-sentinel", err)
-	}
-	done, cmd := make(chan struct{}), s.cmd
-	s.done = done
-	go func() {
-		_ = cmd.Wait() // however it ends
-		close(done)
-	}()
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-done
-	})
-}
-
-// kill is kill -9.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
-	<-s.done
-}
-
-func (s *server) signal(sig syscall.Signal) { _ = s.cmd.Process.Signal(sig) }
-
-// try asks a server and returns what it says, a line for each part of it.
-func (s *server) try(words ...string) string {
-	text, err := s.ask(words)
-	if err != nil {
-		return err.Error()
-	}
-	return text
-}
-
-// ask has a connection of its own, as a server may hang or be another one the
-// next time.
-func (s *server) ask(words []string) (string, error) {
-	const most = 10 * time.Second
-	c, err := net.DialTimeout("tcp", net.JoinHostPort(s.ip, s.port), most)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(most)) // it does not fail on a connection that is open
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	if _, err := c.Write(b.Bytes()); err != nil {
-		return "", err
-	}
-	lines, err := reply(bufio.NewReader(c), nil)
-	return strings.Join(lines, "\n"), err
-}
-
-// reply reads an answer, arrays within arrays one after the other.
-func reply(r *bufio.Reader, lines []string) ([]string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil {
-		return lines, err
-	}
-	kind, text := line[0], strings.TrimSuffix(line[1:], "\r\n")
-	n, _ := strconv.Atoi(text) // of what has a length
-	switch {
-	case kind == '*':
-		for range n {
-			if lines, err = reply(r, lines); err != nil {
-				return lines, err
-			}
-		}
-		return lines, nil
-	case kind == '$' && n >= 0:
-		b := make([]byte, n+2)
-		_, err := io.ReadFull(r, b)
-		return append(lines, string(b[:n])), err
-	case kind == '$':
-		text = ""
-	}
-	return append(lines, text), nil
-}
+func (s *server) signal(sig syscall.Signal) { _ = s.Signal(sig) }
 
 func (s *server) do(words ...string) string {
 	s.t.Helper()
-	text, err := s.ask(words)
+	text, err := s.Ask(words...)
 	if err != nil || strings.HasPrefix(text, "ERR") {
 		s.t.Fatalf("%v: %s %v", words, text, err)
 	}
@@ -303,7 +156,7 @@ func (s *server) do(words ...string) string {
 func (s *server) eventually(what string, is func() bool) {
 	s.t.Helper()
 	if !within(*patience, is) {
-		s.t.Fatalf("%s: not in time\n%s", what, s.out)
+		s.t.Fatalf("%s: not in time\n%s", what, s.Said())
 	}
 }
 
@@ -334,11 +187,6 @@ func (s *server) follow(master *server) {
 func (s *server) followedBy(replicas ...*server) {
 	s.t.Helper()
 	for _, r := range replicas {
-		s.eventually(r.addr+" follows "+s.addr, func() bool { return s.hasFollower(r) })
+		s.eventually(r.addr+" follows "+s.addr, func() bool { return s.HasFollower(r.Server) })
 	}
-}
-
-func (s *server) hasFollower(r *server) bool {
-	host, port, _ := net.SplitHostPort(r.addr)
-	return strings.Contains(s.try("INFO", "replication"), fmt.Sprintf("ip=%s,port=%s,state=online", host, port))
 }

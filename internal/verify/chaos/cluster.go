@@ -69,10 +69,10 @@ func (c *cluster) each(f func(*process) error) error {
 
 // restart kills everything and starts it again.
 func (c *cluster) restart(ctx context.Context) error {
-	if err := c.each((*process).alive); err != nil {
+	if err := c.each(func(p *process) error { return p.Alive() }); err != nil {
 		return err
 	}
-	_ = c.each(func(p *process) error { p.kill(); return nil })
+	_ = c.each(func(p *process) error { p.Kill(); return nil })
 	return c.each(func(p *process) error { return p.start(ctx) })
 }
 
@@ -99,8 +99,7 @@ func (c *cluster) close(remove bool) error {
 			continue
 		}
 		p.mu.Lock()
-		p.kill()
-		_ = p.log.Close()
+		_ = p.Close()
 		p.mu.Unlock()
 	}
 	if !remove {

@@ -65,11 +65,11 @@ func (t *tormentor) pick() func(*process) error {
 
 // kill ends a process and starts it again.
 func (t *tormentor) kill(p *process, down time.Duration) error {
-	if err := p.alive(); err != nil {
+	if err := p.Alive(); err != nil {
 		return err
 	}
 	at := time.Now()
-	p.kill()
+	p.Kill()
 	wait(context.Background(), down)
 	if err := p.start(context.Background()); err != nil {
 		return err
@@ -80,16 +80,16 @@ func (t *tormentor) kill(p *process, down time.Duration) error {
 
 // stop freezes a process: its connections stay open and nobody answers.
 func (t *tormentor) stop(p *process, frozen time.Duration) error {
-	if err := p.alive(); err != nil {
+	if err := p.Alive(); err != nil {
 		return err
 	}
 	at := time.Now()
-	if err := p.signal(syscall.SIGSTOP); err != nil {
-		return fmt.Errorf("stop %s: %w", p.name, err)
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
 	}
 	wait(context.Background(), frozen)
-	if err := p.signal(syscall.SIGCONT); err != nil {
-		return fmt.Errorf("resume %s: %w", p.name, err)
+	if err := p.Signal(syscall.SIGCONT); err != nil {
+		return err
 	}
 	t.did(at, p, "SIGSTOP", "SIGCONT", &t.faults.Stops)
 	return nil
@@ -100,7 +100,7 @@ func (t *tormentor) did(at time.Time, p *process, what, end string, count *int) 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*count++
-	t.say(fmt.Sprintf("%6.1fs  %-7s  %-8s  %s after %.1f s", time.Since(t.begun).Seconds(), what, p.name, end, time.Since(at).Seconds()))
+	t.say(fmt.Sprintf("%6.1fs  %-7s  %-8s  %s after %.1f s", time.Since(t.begun).Seconds(), what, p.Name, end, time.Since(at).Seconds()))
 }
 
 func (t *tormentor) fail(err error) {
