@@ -18,9 +18,12 @@ func (s *sample) body(out cli.Output) string {
 		s.age.Round(time.Second), whole(s.rate), millis(s.lag.median), probeKeep, millis(s.lag.worst))
 	fmt.Fprintf(&b, "recorded %s   acknowledged %s   counted %s   on the way %s%s\n\n",
 		number(total.recorded), number(total.acknowledged), number(total.counted),
-		number(total.recorded-min(total.recorded, total.counted)), s.doubt())
+		number(total.recorded-min(total.recorded, total.counted)), s.doubtful())
 	if s.err != nil {
 		fmt.Fprintf(&b, "%v\n\n", s.err)
+	}
+	if last := s.story[max(0, len(s.story)-storyLines):]; len(last) > 0 {
+		b.WriteString(strings.Join(last, "\n") + "\n\n")
 	}
 	b.WriteString(out.Grid("How many", []string{"TAB", "LAST MINUTE", "10 MINUTES", "HOUR", "DAY"}, s.counters(), 1) + "\n")
 	b.WriteString(s.amounts(out) + "\n")
@@ -28,12 +31,12 @@ func (s *sample) body(out cli.Output) string {
 	return b.String()
 }
 
-// doubt is said only if there is any.
-func (s *sample) doubt() string {
-	if s.fleet.InDoubt == 0 {
+// doubtful is said only if there is any.
+func (s *sample) doubtful() string {
+	if s.doubt == 0 {
 		return ""
 	}
-	return "   in doubt " + number(s.fleet.InDoubt)
+	return "   in doubt " + number(s.doubt)
 }
 
 func (s *sample) counters() [][]string {

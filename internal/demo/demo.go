@@ -12,7 +12,6 @@ import (
 
 	"github.com/tabaproject/taba/internal/app"
 	"github.com/tabaproject/taba/internal/cli"
-	"github.com/tabaproject/taba/internal/fleet"
 )
 
 // Options are the settings of a demonstration. Zero fields take their
@@ -24,11 +23,8 @@ type Options struct {
 	Out      cli.Output
 	Logger   *slog.Logger // of server and agent; nil: nobody
 	Version  string
+	Binary   string // taba itself, for the processes of a cluster
 }
-
-// settle is how long, after the fleet has stopped, its last events may take to
-// be acknowledged and counted.
-const settle = 15 * time.Second
 
 // Run runs the demonstration until ctx ends or its time is up. The error says,
 // among others, that what was counted is not what was recorded.
@@ -50,37 +46,20 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.Join(err, server.stop())
 	}
-	err = o.show(ctx, server.url, agent.url)
+	err = o.show(ctx, o.scene(server.url, agent.url))
 	return errors.Join(err, agent.stop(), server.stop())
 }
 
-// show runs the fleet against a server and an agent that are up, shows what
-// happens, and checks the result.
-func (o Options) show(ctx context.Context, serverURL, agentURL string) error {
-	if o.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.For)
-		defer cancel()
-	}
+// scene is one server and one agent.
+func (o Options) scene(serverURL, agentURL string) *scene {
 	transport := newTransport()
-	defer transport.CloseIdleConnections()
-	post := poster(transport, agentURL)
-	m := &monitor{
-		start:  time.Now(),
+	return &scene{
+		head:   header{server: serverURL, agent: agentURL, until: o.For},
 		server: &cli.Client{URL: serverURL, HTTP: httpClient(transport)},
-		fleet:  fleet.New(fleet.Config{Clients: o.Clients, Requests: o.Requests, Seed: 1, Post: post}),
+		post:   poster(transport, agentURL),
+		settle: 15 * time.Second,
+		close:  transport.CloseIdleConnections,
 	}
-	m.probe = &probe{server: m.server, post: post}
-
-	fleetDone := make(chan struct{})
-	go func() { defer close(fleetDone); m.fleet.Run(ctx, settle) }()
-	probeDone := make(chan struct{})
-	go func() { defer close(probeDone); m.probe.run(ctx) }()
-
-	o.watch(ctx, m, serverURL, agentURL)
-	<-fleetDone
-	<-probeDone
-	return o.conclude(m)
 }
 
 // process is a server or an agent that runs in this process.

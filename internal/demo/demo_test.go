@@ -3,6 +3,9 @@ package demo
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -42,6 +45,41 @@ func TestInterrupt(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	nothingLeft(t)
+}
+
+func TestClusterNeedsRedis(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := RunCluster(context.Background(), Options{})
+	if want := "apt-get install redis-server redis-sentinel"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("without Redis: got %v, want it to say %q", err, want)
+	}
+}
+
+// TestAnyOf asks the servers that are left.
+func TestAnyOf(t *testing.T) {
+	one := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer one.Close()
+	two := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "two") }))
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	client := http.Client{Transport: newAnyOf(two.Client().Transport, []string{gone.URL, one.URL, two.URL})}
+	ask := func() (int, string) {
+		t.Helper()
+		resp, err := client.Get(gone.URL)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(text)
+	}
+	if code, text := ask(); code != http.StatusOK || text != "two" {
+		t.Errorf("got %d %q, want the answer of the server that has one", code, text)
+	}
+	two.Close()
+	if code, _ := ask(); code == http.StatusOK {
+		t.Error("nobody is left, and somebody answers")
+	}
 }
 
 // watcher cancels at the first line that shows events.
@@ -84,6 +122,7 @@ func TestClosingFiguresAreCompared(t *testing.T) {
 	f("lost", sample{tabs: []tabCount{{"a", 5, 5, 4}}}, "a: 5 events were recorded, 5 acknowledged, 4 counted")
 	f("twice", sample{tabs: []tabCount{{"a", 5, 5, 6}}}, "6 counted")
 	f("in doubt", sample{tabs: []tabCount{{"a", 5, 4, 5}}, fleet: fleet.Counts{InDoubt: 1}}, "1 events are in doubt")
+	f("in doubt after a kill", sample{tabs: []tabCount{{"a", 5, 4, 5}}, fleet: fleet.Counts{InDoubt: 1}, story: []string{"kill"}}, "")
 	f("no answer", sample{err: errors.New("gone")}, "gone")
 
 	var l ledger
@@ -91,14 +130,20 @@ func TestClosingFiguresAreCompared(t *testing.T) {
 	l.VBuckets = append(l.VBuckets, struct {
 		Appended uint64 `json:"appended"`
 	}{7})
-	if err := l.check(7); err != nil {
+	if err := l.check(7, 0); err != nil {
 		t.Error(err)
 	}
-	if l.check(8) == nil {
+	if l.check(8, 0) == nil {
 		t.Error("a ledger that lacks an event is good")
 	}
+	if err := l.check(6, 1); err != nil {
+		t.Error(err)
+	}
+	if l.check(5, 1) == nil {
+		t.Error("a ledger with more than what is in doubt is good")
+	}
 	l.OK, l.Problems = false, []string{"vbucket 0: missing"}
-	if err := l.check(7); err == nil || !strings.Contains(err.Error(), "missing") {
+	if err := l.check(7, 0); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("a ledger that does not add up gives %v", err)
 	}
 }

@@ -3,6 +3,8 @@ package demo
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
@@ -12,6 +14,8 @@ import (
 // monitor puts together what fleet, probe and server say.
 type monitor struct {
 	start  time.Time
+	scene  *scene
+	story  story
 	server *cli.Client
 	fleet  *fleet.Fleet
 	probe  *probe
@@ -27,7 +31,9 @@ type sample struct {
 	rate    float64 // events a second that the fleet recorded since the last sample
 	answers map[string]cli.Answer
 	tabs    []tabCount
-	err     error // why the server did not answer
+	doubt   uint64   // events of fleet and probe in posts whose outcome is unknown
+	story   []string // what was done to the processes, the latest last
+	err     error    // why the server did not answer
 }
 
 // tabCount compares the figures of one tab whose Type counts.
@@ -55,6 +61,10 @@ func (m *monitor) take(ctx context.Context) sample {
 	for _, a := range list {
 		s.answers[a.Name] = a
 	}
+	if err != nil && m.last.answers != nil {
+		s.answers = m.last.answers // better than nothing
+	}
+	s.doubt, s.story = s.fleet.InDoubt+m.probe.doubtful(), m.story.lines(m.start)
 	for _, tab := range fleet.Tabs {
 		if !tab.Counted {
 			continue
@@ -93,15 +103,15 @@ func (l *ledger) events() (n uint64) {
 	return n
 }
 
-// settled waits until everything acknowledged is counted, or settle has
+// settled waits until everything acknowledged is counted, or scene.settle has
 // passed, and returns the last sample and ledger.
 func (m *monitor) settled() (sample, ledger) {
-	ctx, cancel := context.WithTimeout(context.Background(), settle)
+	ctx, cancel := context.WithTimeout(context.Background(), m.scene.settle)
 	defer cancel()
 	for {
 		s := m.take(ctx)
 		var l ledger
-		s.err = errors.Join(s.err, m.server.JSON(ctx, "/v2/check", cli.Query{}, &l))
+		s.err = errors.Join(s.err, m.server.JSON(ctx, "/v2/check", cli.Query{}, &l), m.same(ctx, &s))
 		total := s.counts()
 		if s.err == nil && total.counted >= total.acknowledged && l.events() >= m.acknowledged(&s) {
 			return s, l
@@ -117,3 +127,24 @@ func (m *monitor) settled() (sample, ledger) {
 // acknowledged is how many events of whatever Type fleet and probe had
 // acknowledged.
 func (m *monitor) acknowledged(s *sample) uint64 { return s.fleet.Acknowledged + m.probe.events() }
+
+// same asks every server by itself: they must say what the one says that was
+// asked for the sample.
+func (m *monitor) same(ctx context.Context, s *sample) error {
+	for _, server := range m.scene.each {
+		list, err := server.Aggregates(ctx, cli.Query{})
+		if err != nil {
+			return err
+		}
+		for _, t := range s.tabs {
+			i := slices.IndexFunc(list, func(a cli.Answer) bool { return a.Name == t.name })
+			if i < 0 {
+				return fmt.Errorf("%s does not know the tab %s", server.URL, t.name)
+			}
+			if counted, _ := list[i].Counted(); counted != t.counted {
+				return fmt.Errorf("%s has counted %d events of %s, another server %d", server.URL, counted, t.name, t.counted)
+			}
+		}
+	}
+	return nil
+}

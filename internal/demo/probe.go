@@ -3,11 +3,14 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
+	"github.com/tabaproject/taba/internal/fleet"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -28,9 +31,17 @@ type probe struct {
 	server *cli.Client
 	post   func(context.Context, []byte) error
 
-	mu   sync.Mutex
-	lags []time.Duration // the latest probeKeep
-	sent uint64
+	mu    sync.Mutex
+	tab   string          // in which it counts
+	lags  []time.Duration // the latest probeKeep
+	sent  uint64          // to tab
+	whole uint64          // to all tabs
+	doubt uint64          // sent, and perhaps taken
+	since time.Time       // when the last one that was counted was sent
+}
+
+func newProbe(server *cli.Client, post func(context.Context, []byte) error) *probe {
+	return &probe{server: server, post: post, tab: probeTab}
 }
 
 // lag is what the latest measurements say.
@@ -50,7 +61,21 @@ func (p *probe) lag() lag {
 func (p *probe) events() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.sent
+	return p.whole
+}
+
+// doubtful is how many may have been acknowledged or not.
+func (p *probe) doubtful() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.doubt
+}
+
+// counting reports whether an event that was sent after t was counted.
+func (p *probe) counting(t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since.After(t)
 }
 
 func (p *probe) run(ctx context.Context) {
@@ -70,17 +95,14 @@ func (p *probe) run(ctx context.Context) {
 // event that was sent must be known to be.
 func (p *probe) measure(ctx context.Context) {
 	began := time.Now()
-	body := probeBody(began)
-	if p.post(context.WithoutCancel(ctx), body) != nil {
+	err := p.post(context.WithoutCancel(ctx), probeBody(p.tab, began))
+	want := p.note(err)
+	if err != nil {
 		return
 	}
-	p.mu.Lock()
-	p.sent++
-	want := p.sent
-	p.mu.Unlock()
 	for ctx.Err() == nil {
 		if p.counted(ctx) >= want {
-			p.keep(time.Since(began))
+			p.keep(began, time.Since(began))
 			return
 		}
 		select {
@@ -90,30 +112,47 @@ func (p *probe) measure(ctx context.Context) {
 	}
 }
 
+// note takes what became of a post and returns how many there are to be counted.
+// If that is not known, those that come are counted in another tab.
+func (p *probe) note(err error) (want uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		p.sent++
+		p.whole++
+	case !errors.Is(err, fleet.ErrBusy):
+		p.doubt++
+		p.sent, p.tab = 0, fmt.Sprintf("%s_%d", probeTab, p.doubt+1)
+	}
+	return p.sent
+}
+
 // counted asks how many of the probe's events an answer contains now.
 func (p *probe) counted(ctx context.Context) uint64 {
 	var bodies map[string]json.RawMessage
-	if p.server.JSON(ctx, "/tabs", cli.Query{Names: []string{probeTab}}, &bodies) != nil {
+	if p.server.JSON(ctx, "/tabs", cli.Query{Names: []string{p.tab}}, &bodies) != nil {
 		return 0
 	}
-	a := cli.Answer{Name: probeTab, Type: "CounterGroup", Body: bodies[probeTab]}
+	a := cli.Answer{Name: p.tab, Type: "CounterGroup", Body: bodies[p.tab]}
 	n, _ := a.Counted()
 	return n
 }
 
-func (p *probe) keep(d time.Duration) {
+func (p *probe) keep(began time.Time, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.since = began
 	p.lags = append(p.lags, d)
 	if len(p.lags) > probeKeep {
 		p.lags = p.lags[1:]
 	}
 }
 
-func probeBody(at time.Time) []byte {
+func probeBody(tab string, at time.Time) []byte {
 	var e wire.Encoder
 	_ = e.Client(probeTab) // neither name has a line end
-	_ = e.Tab(probeTab)
+	_ = e.Tab(tab)
 	e.EventInt("CounterGroup", float64(at.UnixNano())/1e9, 1)
 	return e.Close()
 }

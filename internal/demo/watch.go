@@ -16,12 +16,12 @@ const (
 )
 
 // watch shows samples until ctx ends.
-func (o Options) watch(ctx context.Context, m *monitor, serverURL, agentURL string) {
-	head := header{server: serverURL, agent: agentURL, until: o.For}
+func (o Options) watch(ctx context.Context, m *monitor) {
+	head := m.scene.head
 	if !o.Out.Terminal {
 		_, _ = fmt.Fprintf(o.Out.W, "%s\n\n", head.text())
 		m.each(ctx, refreshPlain, func(s sample) {
-			_, _ = fmt.Fprintln(o.Out.W, s.line())
+			_, _ = fmt.Fprint(o.Out.W, m.story.news(m.start), s.line(), "\n")
 		})
 		return
 	}
@@ -61,6 +61,7 @@ func (m *monitor) each(ctx context.Context, d time.Duration, f func(sample)) {
 type header struct {
 	server, agent string
 	until         time.Duration
+	what          string // who is there; empty: an agent and a server
 }
 
 func (h header) text() string {
@@ -68,13 +69,17 @@ func (h header) text() string {
 	if h.until > 0 {
 		end = fmt.Sprintf("It ends after %s, or with Ctrl-C.", h.until)
 	}
-	return fmt.Sprintf(`Taba demo: a fleet of bidders posts to an agent, the agent forwards to a server. %[3]s
+	what := h.what
+	if what == "" {
+		what = "a fleet of bidders posts to an agent, the agent forwards to a server."
+	}
+	return fmt.Sprintf(`Taba demo: %[4]s %[3]s
 Ask it yourself:
   curl '%[1]s/tabs?name=bids_won,bid_latency_ms'
   curl '%[1]s/projection?name=bids_won&client=bidder-us-east-000'
   curl -H 'Accept: application/json' %[1]s/types
   curl %[2]s/status
-  taba agg --server %[1]s --re 'bid.*'`, h.server, h.agent, end)
+  taba agg --server %[1]s --re 'bid.*'`, h.server, h.agent, end, what)
 }
 
 // short is for terminals with few lines.

@@ -61,7 +61,7 @@ var plan = map[string]room{
 	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/view internal/query", "wiring: the only place that knows every stage"},
 	"internal/cli":           {"", "asks servers as any client does, over HTTP"},
 	"internal/fleet":         {"internal/wire", "records as any client does, over HTTP"},
-	"internal/demo":          {"internal/app internal/cli internal/fleet internal/wire", "a server and an agent in one process, seen from outside"},
+	"internal/demo":          {"internal/app internal/child internal/cli internal/fleet internal/redisrun internal/wire", "a server and an agent in one process, or a cluster of many, seen from outside"},
 	"internal/verify":        {"internal/cli internal/wire", "sends and asks as any client does, over HTTP"},
 	"internal/verify/chaos":  {"internal/child internal/cli internal/verify", "starts processes and knows them from outside only"},
 	"internal/vectors":       {"", "reads the golden vectors; every stage tests itself against them"},
