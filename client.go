@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -64,8 +65,8 @@ func New(cfg Config) *Client {
 	}
 	c.table.byName = make(map[seriesName]*series)
 	c.values.round = 1
-	if c.http == nil {
-		c.http, c.own = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, true
+	if c.http == nil || c.cfg.socket != "" {
+		c.http, c.own = ownHTTP(c.cfg.socket), true
 	}
 	f := newFlusher(c)
 	c.bound = int64(cfg.BufferBytes - 2*f.bodyBytes) // a body, and the records it is made of
@@ -134,4 +135,19 @@ func (c *Client) cut(what string, ctx context.Context) error {
 		err = fmt.Errorf("%w; last error: %w", err, last)
 	}
 	return err
+}
+
+const unixScheme = "unix://"
+
+// ownHTTP returns an HTTP client for the client alone; with the path of a
+// socket, one that connects to nothing else.
+func ownHTTP(socket string) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if socket != "" {
+		t.Proxy = nil
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}
+	}
+	return &http.Client{Transport: t}
 }

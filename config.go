@@ -13,7 +13,9 @@ import (
 // Config says where events go. Its zero value is ready to use: events go to
 // the agent on this host.
 type Config struct {
-	// URL of an agent or a server. Empty: http://127.0.0.1:8279, the agent.
+	// URL of an agent or a server, or unix:// and the path of an agent's socket
+	// (listen_unix), such as unix:///run/taba/agent.sock. Empty:
+	// http://127.0.0.1:8279, the agent.
 	URL string
 	// Client is the durable name of this process or service instance; tabs
 	// can be looked at by client. Empty: the host's name, a slash and the
@@ -33,7 +35,7 @@ type Config struct {
 	BufferBytes int
 	// Timeout bounds one request. Zero: 10 s.
 	Timeout time.Duration
-	// HTTPClient sends the requests. Nil: one of its own.
+	// HTTPClient sends the requests, unless URL is a socket. Nil: one of its own.
 	HTTPClient *http.Client
 	// OnDrop is told how many events were dropped and why. It is called by
 	// the client's own goroutine, never where events are recorded, and must
@@ -47,6 +49,8 @@ type Config struct {
 	OnError func(error)
 	// Namespace is reserved and must be empty.
 	Namespace string
+
+	socket string // of the agent, if URL names one
 }
 
 // DropReason says why events were dropped.
@@ -72,6 +76,9 @@ const (
 func (cfg Config) withDefaults() (_ Config, err error) {
 	if cfg.URL == "" {
 		cfg.URL = defaultURL
+	}
+	if path, ok := strings.CutPrefix(cfg.URL, unixScheme); ok {
+		cfg.socket, cfg.URL = path, "http://agent"
 	}
 	cfg.URL = strings.TrimRight(cfg.URL, "/")
 	if cfg.Client == "" {

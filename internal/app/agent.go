@@ -109,7 +109,7 @@ func (a *agent) run(ctx context.Context) error {
 	err := a.listenStatsd(builtin.Registry())
 	if err == nil {
 		err = a.front.serve(ctx, listener{
-			addr: a.cfg.Listen, cert: a.cfg.TLSCert, key: a.cfg.TLSKey,
+			addr: a.cfg.Listen, unix: a.cfg.ListenUnix, cert: a.cfg.TLSCert, key: a.cfg.TLSKey,
 			limits: a.cfg.Limits, drain: a.cfg.DrainTimeout,
 		})
 	}

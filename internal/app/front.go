@@ -152,9 +152,9 @@ func timeouts(l Limits) ingest.ServerOptions {
 
 // listener says where and how a process listens and how long it may drain.
 type listener struct {
-	addr, cert, key string
-	limits          Limits
-	drain           time.Duration
+	addr, unix, cert, key string
+	limits                Limits
+	drain                 time.Duration
 }
 
 // serve serves until ctx ends, then refuses new requests and waits for those
@@ -179,6 +179,15 @@ func (f *front) serve(ctx context.Context, l listener) error {
 		return err
 	}
 	defer f.slow.close()
+	if l.unix != "" {
+		local, err := listenUnix(l.unix)
+		if err != nil {
+			_ = ln.Close()
+			return err
+		}
+		from = append(from, local)
+		f.opts.Logger.Info("listening", "unix", l.unix)
+	}
 	srv.ErrorLog = slog.NewLogLogger(f.opts.Logger.Handler(), slog.LevelDebug)
 	failed := make(chan error, len(from))
 	for _, ln := range from {

@@ -58,7 +58,7 @@ func (d *Door) OpenUnix(addr string) error {
 	if stream {
 		network = "unix"
 	}
-	if err := removeStale(network, path); err != nil {
+	if err := RemoveStale(network, path); err != nil {
 		return fmt.Errorf("listen on %s: %w", path, err)
 	}
 	if stream {
@@ -84,8 +84,9 @@ func (d *Door) OpenUnix(addr string) error {
 // allow lets every process on this host send, as it could over UDP.
 func allow(path string) error { return os.Chmod(path, 0o722) }
 
-// removeStale removes a socket that a process left behind.
-func removeStale(network, path string) error {
+// RemoveStale removes a unix socket that a process left behind, and fails if
+// somebody listens there.
+func RemoveStale(network, path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
 		return nil // nothing is there, or listening says what is
