@@ -76,6 +76,7 @@ var plan = map[string]room{
 	".":                      {"internal/wire", "applications import it: the words on the wire, no storage engine, no server"},
 
 	// Programs and tests of the whole.
+	"test/deploy":      {"", "files for other programs, and what Taba says of the settings in them"},
 	"test/e2e":         {"", "real processes, seen from outside"},
 	"test/sim":         {"state internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view", "whole clusters of what ships, on simulated disks, clocks and networks"},
 	"examples/client":  {".", "what an application writes"},
