@@ -30,11 +30,13 @@
 // # The forwarder
 //
 // Forwarder runs a Machine over a spool.Log and a Transport in one goroutine,
-// with at most one request in flight: what is appended meanwhile accrues and is
-// merged into the next Batch, so Batches grow with the load. It is woken when
-// the spool goes from empty to non-empty; idle it costs nothing. Servers that
-// fail are left alone for a jittered, exponentially growing time, or as long as
-// they ask for, and the next one is tried.
+// with one Batch in flight: what is appended meanwhile accrues and is merged into
+// the next Batch, so Batches grow with the load. It is woken when the spool goes
+// from empty to non-empty; idle it costs nothing. The parts of a vbucket go to the
+// same server from all agents, those for several servers in one request to each at
+// the same time. Servers that fail are left alone for a jittered, exponentially
+// growing time, or as long as they ask for, and slow ones get less; others take
+// their place.
 //
 // # Concurrency and back-pressure
 //

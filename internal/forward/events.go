@@ -2,6 +2,7 @@ package forward
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tabaproject/taba/internal/spool"
@@ -9,36 +10,53 @@ import (
 	"github.com/tabaproject/taba/internal/wire"
 )
 
+// inFlight returns the request that attempt identifies, nil if it is answered.
+func (m *Machine) inFlight(attempt uint64) *Action {
+	for _, a := range m.flight {
+		if a.Attempt == attempt {
+			return a
+		}
+	}
+	return nil
+}
+
+// end ends a request.
+func (m *Machine) end(a *Action) {
+	m.flight = slices.DeleteFunc(m.flight, func(f *Action) bool { return f == a })
+}
+
 // take returns the request in flight if attempt identifies it, and ends it.
 func (m *Machine) take(attempt uint64, kind Kind) (a Action, s *source, ok bool) {
-	if m.request == nil || m.request.Attempt != attempt || m.request.Kind != kind {
+	f := m.inFlight(attempt)
+	if f == nil || f.Kind != kind {
 		return Action{}, nil, false
 	}
-	a = *m.request
-	m.request = nil
-	m.count(a)
-	return a, m.source(a.Source), true
+	m.end(f)
+	m.count(*f)
+	return *f, m.source(f.Source), true
 }
 
 // Failed tells that the outcome of a request is not known. Requests of its
 // kind are not made again before pause has passed.
 func (m *Machine) Failed(attempt uint64, pause, now time.Duration) {
-	if m.request == nil || m.request.Attempt != attempt {
+	a := m.inFlight(attempt)
+	if a == nil {
 		return
 	}
-	m.pause[m.request.Kind] = now + pause
-	m.count(*m.request)
-	m.request = nil
+	m.pause[a.Kind] = now + pause
+	m.count(*a)
+	m.end(a)
 }
 
 // TooLarge tells that a server refused a request for its size. It reports
 // whether the next will be smaller: a part is sealed and keeps its size.
 func (m *Machine) TooLarge(attempt uint64, now time.Duration) bool {
-	if m.request == nil || m.request.Attempt != attempt || len(m.request.Parts) < 2 {
+	a := m.inFlight(attempt)
+	if a == nil || len(a.Parts) < 2 {
 		return false
 	}
 	size := 0
-	for _, p := range m.request.Parts {
+	for _, p := range a.Parts {
 		size += p.ref.bytes
 	}
 	m.narrow = size / 2
@@ -48,9 +66,9 @@ func (m *Machine) TooLarge(attempt uint64, now time.Duration) bool {
 
 // Postponed tells that a request could not be made yet.
 func (m *Machine) Postponed(attempt uint64, pause, now time.Duration) {
-	if m.request != nil && m.request.Attempt == attempt {
-		m.pause[m.request.Kind] = now + pause
-		m.request = nil
+	if a := m.inFlight(attempt); a != nil {
+		m.pause[a.Kind] = now + pause
+		m.end(a)
 	}
 }
 
@@ -336,10 +354,11 @@ func (s *source) keepBeyondFinal() {
 
 // Gone tells that the source of a request other than DoSend was too old.
 func (m *Machine) Gone(attempt uint64) {
-	if m.request == nil || m.request.Attempt != attempt {
+	a := m.inFlight(attempt)
+	if a == nil {
 		return
 	}
-	_, s, _ := m.take(attempt, m.request.Kind)
+	_, s, _ := m.take(attempt, a.Kind)
 	switch {
 	case s == nil || s.dropped:
 	case s.held() || len(m.bound(s)) > 0:

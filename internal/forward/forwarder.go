@@ -27,7 +27,7 @@ type Folder interface {
 
 // Options are the settings of a Forwarder. Zero fields take their defaults.
 type Options struct {
-	Servers   []string  // base URLs; one that works is kept to
+	Servers   []string  // base URLs; all agents must name them alike
 	Transport Transport // required
 	Fold      Folder    // required; used by this Forwarder alone
 	Config    Config
@@ -69,7 +69,7 @@ type Forwarder struct {
 	clock   func() time.Duration // since started
 
 	wake     chan struct{} // the spool went from empty to non-empty, or Close was called
-	answers  chan answer   // of the request in flight
+	answers  chan answer   // of requests in flight
 	stopped  chan struct{} // the loop has ended
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -111,9 +111,10 @@ func prepare(fs vfs.FS, dir string, so spool.Options, o Options, clock func() ti
 	}
 	var token store.Token
 	_, _ = rand.Read(token[:]) // never fails
+	o.Config.Routes = p.route
 	f := &Forwarder{
 		o: o, picker: p, m: NewMachine(o.Config, token), started: time.Now(), clock: clock,
-		wake: make(chan struct{}, 1), answers: make(chan answer, 1), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), answers: make(chan answer, len(o.Servers)), stopped: make(chan struct{}),
 		bodies: make(map[store.Digest][]byte),
 	}
 	so.Notify = f.poke
@@ -169,24 +170,26 @@ func (f *Forwarder) poke() {
 // Forwarder is being closed.
 func (f *Forwarder) run() {
 	defer close(f.stopped)
-	pending := false // a request is in flight
+	pending := 0 // requests in flight
 	for f.ctx.Err() == nil {
 		a := f.next()
 		switch {
 		case a.Kind == DoNothing:
-			if !pending && f.drained() {
+			if pending == 0 && f.drained() {
 				return
 			}
 			if f.wait() {
-				pending = false
+				pending--
 			}
 		case a.Kind >= DoOpen:
-			pending = f.request(a) || pending
+			if f.request(a) {
+				pending++
+			}
 		default:
 			f.local(a)
 		}
 	}
-	if pending {
+	for range pending {
 		<-f.answers // its context has ended; leave no goroutine behind
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tabaproject/taba/internal/wire"
@@ -23,6 +24,9 @@ const (
 	headsPath = "/v2/source/heads"
 	batchPath = "/v2/batch"
 
+	// maxConns leaves room for one more while a request that was given up still
+	// has its connection.
+	maxConns   = 2
 	maxReply   = 32 << 20
 	maxMessage = 512
 )
@@ -39,7 +43,7 @@ type HTTPOptions struct {
 type HTTP struct {
 	o      HTTPOptions
 	client *http.Client
-	buf    []byte
+	bufs   sync.Pool // of *[]byte
 }
 
 // NewHTTP returns a Transport over HTTP. Servers are named by base URL.
@@ -59,8 +63,8 @@ func NewHTTP(o HTTPOptions) *HTTP {
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: o.Timeout,
 			ExpectContinueTimeout: time.Second,
-			MaxIdleConns:          4,
-			MaxIdleConnsPerHost:   1,
+			MaxIdleConnsPerHost:   1, // to each server there is one request at a time
+			MaxConnsPerHost:       maxConns,
 			IdleConnTimeout:       90 * time.Second,
 			DisableCompression:    true,
 		},
@@ -72,7 +76,7 @@ func (h *HTTP) CloseIdle() { h.client.CloseIdleConnections() }
 
 // Open implements Transport.
 func (h *HTTP) Open(ctx context.Context, server string, r *wire.OpenRequest) (reply wire.OpenReply, err error) {
-	err = h.post(ctx, server, openPath, wire.AppendOpenRequest(h.buf[:0], r), func(m []byte) error {
+	err = h.post(ctx, server, openPath, wire.AppendOpenRequest(h.buffer(), r), func(m []byte) error {
 		return wire.DecodeOpenReply(m, &reply)
 	})
 	return reply, err
@@ -80,7 +84,7 @@ func (h *HTTP) Open(ctx context.Context, server string, r *wire.OpenRequest) (re
 
 // Close implements Transport.
 func (h *HTTP) Close(ctx context.Context, server string, r *wire.CloseRequest) (reply wire.CloseReply, err error) {
-	err = h.post(ctx, server, closePath, wire.AppendCloseRequest(h.buf[:0], r), func(m []byte) error {
+	err = h.post(ctx, server, closePath, wire.AppendCloseRequest(h.buffer(), r), func(m []byte) error {
 		return wire.DecodeCloseReply(m, &reply)
 	})
 	return reply, err
@@ -88,7 +92,7 @@ func (h *HTTP) Close(ctx context.Context, server string, r *wire.CloseRequest) (
 
 // Heads implements Transport.
 func (h *HTTP) Heads(ctx context.Context, server string, r *wire.HeadsRequest) (reply wire.HeadsReply, err error) {
-	err = h.post(ctx, server, headsPath, wire.AppendHeadsRequest(h.buf[:0], r), func(m []byte) error {
+	err = h.post(ctx, server, headsPath, wire.AppendHeadsRequest(h.buffer(), r), func(m []byte) error {
 		return wire.DecodeHeadsReply(m, &reply)
 	})
 	return reply, err
@@ -96,21 +100,32 @@ func (h *HTTP) Heads(ctx context.Context, server string, r *wire.HeadsRequest) (
 
 // Send implements Transport.
 func (h *HTTP) Send(ctx context.Context, server string, b *wire.Batch) (reply wire.BatchReply, err error) {
-	err = h.post(ctx, server, batchPath, wire.AppendBatch(h.buf[:0], b), func(m []byte) error {
+	after, err := h.exchange(ctx, server, batchPath, wire.AppendBatch(h.buffer(), b), func(m []byte) error {
 		return wire.DecodeBatchReply(m, &reply)
 	})
+	if after > 0 {
+		for i := range reply.Results {
+			if r := &reply.Results[i]; r.Err != nil {
+				r.Err = &StatusError{Code: http.StatusServiceUnavailable, RetryAfter: after, Message: r.Err.Error()}
+			}
+		}
+	}
 	return reply, err
 }
 
-// post sends one message and decodes the answer. 409, 410 and 503 with a
-// message tell what became of each part; anything else but 200 is a refusal.
+// post is exchange with an answer that says it all.
 func (h *HTTP) post(ctx context.Context, server, path string, body []byte, decode func([]byte) error) error {
-	// The client may still be reading body when it returns early, so its
-	// memory is used again only after an answer.
-	h.buf = nil
+	_, err := h.exchange(ctx, server, path, body, decode)
+	return err
+}
+
+// exchange sends one message and decodes the answer. 409, 410 and 503 with a
+// message tell what became of each part, and how long to wait with those that
+// were not taken; anything else but 200 is a refusal.
+func (h *HTTP) exchange(ctx context.Context, server, path string, body []byte, decode func([]byte) error) (after time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(server, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req.Header.Set("Content-Type", wire.ContentType)
 	if h.o.Token != "" {
@@ -118,24 +133,34 @@ func (h *HTTP) post(ctx context.Context, server, path string, body []byte, decod
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	message, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	if err != nil {
-		return fmt.Errorf("%s: read the answer: %w", path, err)
+		return 0, fmt.Errorf("%s: read the answer: %w", path, err)
 	}
 	if !decided(resp) {
-		return &StatusError{Code: resp.StatusCode, RetryAfter: retryAfter(resp), Message: shorten(message)}
+		return 0, &StatusError{Code: resp.StatusCode, RetryAfter: retryAfter(resp), Message: shorten(message)}
 	}
 	if len(message) > maxReply {
-		return fmt.Errorf("%s: the answer is longer than %d bytes", path, maxReply)
+		return 0, fmt.Errorf("%s: the answer is longer than %d bytes", path, maxReply)
 	}
+	// The client may still be reading body when it returns early, so its
+	// memory is used again only after an answer.
 	if cap(body) <= 1<<20 {
-		h.buf = body[:0]
+		body = body[:0]
+		h.bufs.Put(&body)
 	}
 	if err := decode(message); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return retryAfter(resp), nil
+}
+
+func (h *HTTP) buffer() []byte {
+	if b, ok := h.bufs.Get().(*[]byte); ok {
+		return *b
 	}
 	return nil
 }

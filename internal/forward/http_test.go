@@ -185,6 +185,17 @@ func TestHTTPAnswers(t *testing.T) {
 	decided(409)
 	decided(410)
 	decided(503)
+	answer = func(w http.ResponseWriter) { // a part was not taken
+		w.Header().Set("Content-Type", wire.ContentType)
+		w.Header().Set("Retry-After", "3")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write(wire.AppendBatchReply(nil, &wire.BatchReply{Results: []store.PartResult{{Verdict: store.Applied}, {Err: errors.New("no")}}}))
+	}
+	got, err := send()
+	var status *StatusError
+	if err != nil || got.Results[0].Err != nil || !errors.As(got.Results[1].Err, &status) || status.RetryAfter != 3*time.Second {
+		t.Errorf("got %+v, %v", got, err)
+	}
 	answer = func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", wire.ContentType)
 		_, _ = io.WriteString(w, "\xff\xff\xff")

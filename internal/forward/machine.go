@@ -24,6 +24,9 @@ type Config struct {
 	// RequestBytes bounds the parts of one request, if more than one is sent.
 	// Default 16 MiB.
 	RequestBytes int
+	// Routes says for each of so many vbuckets which server its parts go to; the
+	// slice is not changed and not kept. Nil: all go to one.
+	Routes func(vbuckets int, now time.Duration) []int
 }
 
 func (c *Config) setDefaults() {
@@ -58,8 +61,9 @@ type Machine struct {
 	started  bool
 
 	writes  []Write
-	request *Action // in flight
-	narrow  int     // bytes of the parts of one request, if a server took no more; 0: unknown
+	flight  []*Action // requests that are not answered
+	round   []int     // servers that were sent to since nothing was in flight
+	narrow  int       // bytes of the parts of one request, if a server took no more; 0: unknown
 	attempt uint64
 	epochs  map[int]store.Epoch
 	pause   [kinds]time.Duration // no action of the kind before this time
@@ -138,6 +142,7 @@ type Action struct {
 	Token  store.Token
 	Opened opened  // DoSeal, DoSend: the store
 	Parts  []*Part // DoSend
+	Server int     // DoSend: where Config.Routes has them go
 }
 
 // Part is a part to be sent. Its bytes are in the seal at LSN.

@@ -20,7 +20,8 @@ func (m *Machine) Next(now time.Duration) Action {
 	if a, ok := m.nextLocal(); ok {
 		return a
 	}
-	if m.request == nil {
+	if len(m.flight) == 0 {
+		m.round = m.round[:0]
 		// What is rarely due comes first: under load there is always
 		// something to send.
 		for _, next := range []func(time.Duration) (Action, bool){m.nextOpen, m.nextHeads, m.nextClose, m.nextSend, m.nextSeal} {
@@ -28,6 +29,8 @@ func (m *Machine) Next(now time.Duration) Action {
 				return a
 			}
 		}
+	} else if a, ok := m.nextBeside(now); ok {
+		return a
 	}
 	if low := m.lowest(); low > m.low {
 		m.low = low
@@ -67,7 +70,7 @@ func (m *Machine) ready(k Kind, now time.Duration) bool { return now >= m.pause[
 func (m *Machine) begin(a Action) (Action, bool) {
 	m.attempt++
 	a.Attempt = m.attempt
-	m.request = &a
+	m.flight = append(m.flight, &a)
 	return a, true
 }
 
@@ -82,6 +85,16 @@ func (m *Machine) nextOpen(now time.Duration) (Action, bool) {
 	return m.begin(Action{Kind: DoOpen})
 }
 
+// nextBeside sends to other servers what goes to them, while one is sent to. Each
+// is sent to once before everything is answered: so what else is due gets its
+// turn, and no vbucket has two requests in flight.
+func (m *Machine) nextBeside(now time.Duration) (Action, bool) {
+	if m.c.Routes == nil || m.flight[0].Kind != DoSend {
+		return Action{}, false
+	}
+	return m.nextSend(now)
+}
+
 // nextSend sends what is not acknowledged, the oldest source first.
 func (m *Machine) nextSend(now time.Duration) (Action, bool) {
 	if !m.ready(DoSend, now) {
@@ -92,15 +105,22 @@ func (m *Machine) nextSend(now time.Duration) (Action, bool) {
 			continue
 		}
 		a := Action{Kind: DoSend, Source: s.n, ID: s.ID, Opened: s.opened}
-		a.Parts = m.collect(s)
+		if a.Server, a.Parts = m.collect(s, now); len(a.Parts) == 0 {
+			return Action{}, false // the rest is in flight
+		}
+		m.round = append(m.round, a.Server)
 		return m.begin(a)
 	}
 	return Action{}, false
 }
 
-// collect returns the unacknowledged parts of s, in order, up to a request's
-// worth.
-func (m *Machine) collect(s *source) (parts []*Part) {
+// collect returns a server that is not sent to in this round, and the
+// unacknowledged parts of s that go to it, in order, up to a request's worth.
+func (m *Machine) collect(s *source, now time.Duration) (server int, parts []*Part) {
+	var routes []int
+	if m.c.Routes != nil {
+		routes = m.c.Routes(s.Partition.VBuckets, now)
+	}
 	size, limit := 0, m.c.RequestBytes
 	if m.narrow > 0 {
 		limit = min(limit, m.narrow)
@@ -108,18 +128,40 @@ func (m *Machine) collect(s *source) (parts []*Part) {
 	for _, b := range s.batches[s.from:] {
 		for i := range b.parts {
 			p := &b.parts[i]
-			if p.acked {
+			to := route(routes, p.vb)
+			if p.acked || slices.Contains(m.round, to) || len(parts) > 0 && to != server || m.flying(s, p.vb) {
 				continue
 			}
+			server = to
 			if size += p.bytes; len(parts) > 0 && size > limit {
-				return parts
+				return server, parts
 			}
 			parts = append(parts, &Part{LSN: b.lsn, ref: p, Part: store.Part{
 				Source: s.ID, VB: p.vb, Seq: p.head.Seq, Prev: p.prev, Chain: p.head.Chain, Digest: p.digest, Events: p.events,
 			}})
 		}
 	}
-	return parts
+	return server, parts
+}
+
+func route(routes []int, vb int) int {
+	if vb >= len(routes) {
+		return 0
+	}
+	return routes[vb]
+}
+
+// flying reports whether a part of a vbucket is in flight, to a server that its
+// parts no longer go to.
+func (m *Machine) flying(s *source, vb int) bool {
+	for _, a := range m.flight {
+		for _, p := range a.Parts {
+			if a.Source == s.n && p.VB == vb {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // nextSeal seals when nothing is in flight.

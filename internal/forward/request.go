@@ -16,6 +16,7 @@ import (
 type answer struct {
 	a      Action
 	server int
+	began  time.Duration
 	nonce  store.Nonce
 	open   wire.OpenReply
 	close  wire.CloseReply
@@ -52,13 +53,13 @@ type Request struct {
 func (f *Forwarder) compose(a Action) (q *Request, ok bool) {
 	now := f.now()
 	f.mu.Lock()
-	i, wait := f.picker.pick(now)
+	i, wait := f.choose(a, now)
 	if i < 0 {
 		f.m.Postponed(a.Attempt, wait, now)
 		f.mu.Unlock()
 		return nil, false
 	}
-	q = &Request{Server: f.picker.servers[i].url, answer: answer{a: a, server: i}}
+	q = &Request{Server: f.picker.servers[i].url, answer: answer{a: a, server: i, began: now}}
 	f.mu.Unlock()
 	switch a.Kind {
 	case DoOpen:
@@ -80,6 +81,14 @@ func (f *Forwarder) compose(a Action) (q *Request, ok bool) {
 		q.Send = &wire.Batch{Partition: a.Opened.Partition, StoreID: a.Opened.StoreID, Parts: parts}
 	}
 	return q, true
+}
+
+// choose returns the server for an action, or how long to wait for one.
+func (f *Forwarder) choose(a Action, now time.Duration) (server int, wait time.Duration) {
+	if a.Kind == DoSend {
+		return f.picker.to(a.Server, now)
+	}
+	return f.picker.pick(now)
 }
 
 // call makes a request and fills in the answer.
@@ -117,7 +126,11 @@ func (f *Forwarder) take(ans answer) {
 		err = f.deliver(ans, now)
 	}
 	if err == nil {
-		f.picker.worked(ans.server)
+		took := time.Duration(0)
+		if ans.a.Kind == DoSend {
+			took = now - ans.began
+		}
+		f.picker.worked(ans.server, took, now)
 		f.trouble.over(ans.a.Kind)
 		return
 	}
@@ -137,7 +150,9 @@ func (f *Forwarder) deliver(ans answer, now time.Duration) error {
 	case DoHeads:
 		f.m.HeadsRead(attempt, ans.heads.Heads, now)
 	case DoSend:
-		clear(f.bodies) // what is sent again is read again: memory stays bounded
+		for _, p := range ans.a.Parts { // what is sent again is read again: memory stays bounded
+			delete(f.bodies, p.Digest)
+		}
 		err = f.m.Replied(attempt, ans.batch.Results, pause, now)
 	}
 	if err == nil {

@@ -547,7 +547,7 @@ func TestPicker(t *testing.T) {
 	p.failed(1, 10*time.Second, 0)
 	pick(0, -1, 750*time.Millisecond)
 	pick(time.Second, 0, 0)
-	p.worked(0)
+	p.worked(0, 0, time.Second)
 	pick(20*time.Second, 0, 0) // kept to
 	var waits []time.Duration
 	for n := range 6 {
@@ -562,4 +562,69 @@ func TestPicker(t *testing.T) {
 	if _, err := newPicker(nil, 1, 1, nil); err == nil {
 		t.Error("no server was accepted")
 	}
+}
+
+// meeting lets Batches leave when one is on its way to every server.
+type meeting struct {
+	*pipe
+	came chan string
+	all  chan struct{}
+}
+
+func (m *meeting) Send(ctx context.Context, server string, b *wire.Batch) (wire.BatchReply, error) {
+	m.came <- server
+	<-m.all
+	return m.pipe.Send(ctx, server, b)
+}
+
+// TestPartsGoToTheirServers: the parts of a Batch leave at once, each for the
+// server of its vbucket, and from then on always for that one.
+func TestPartsGoToTheirServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &meeting{pipe: newPipe(true), came: make(chan string, 3), all: make(chan struct{})}
+		f := openForwarder(t, vfs.NewMem(), m, "a", "b", "c")
+		appendSome(t, f, 1, 30) // of three vbuckets
+		var met []string
+		for range 3 {
+			met = append(met, <-m.came)
+		}
+		slices.Sort(met)
+		if !slices.Equal(met, []string{"a", "b", "c"}) {
+			t.Errorf("Batches are on their way to %v, want one to each server", met)
+		}
+		close(m.all)
+		go func() {
+			for range m.came { // later ones need not meet
+			}
+		}()
+		appendSome(t, f, 31, 300)
+		mustClose(t, f)
+		close(m.came)
+		if got := m.total(); got != 300 {
+			t.Errorf("counted %d, want 300", got)
+		}
+	})
+}
+
+// TestOneServerIsAway: what was to go to it goes to others.
+func TestOneServerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(true)
+		p.before = func(server, _ string) error {
+			if server == "b" {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+		f := openForwarder(t, vfs.NewMem(), p, "a", "b", "c")
+		start := time.Now()
+		appendSome(t, f, 1, 300)
+		mustClose(t, f)
+		if got := p.total(); got != 300 {
+			t.Errorf("counted %d, want 300", got)
+		}
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("it took %v", d)
+		}
+	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/tabaproject/taba/internal/wire"
 )
 
-// Transport carries requests to one of the servers. It is used by one
-// goroutine at a time. A verdict, even a bad one, is a reply; an error means
+// Transport carries requests to the servers. It is used by several goroutines,
+// one for each server at a time. A verdict, even a bad one, is a reply; an error means
 // that the outcome is not known, or that the request was refused as a whole
 // (*StatusError). Arguments are not kept.
 type Transport interface {
