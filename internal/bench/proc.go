@@ -13,8 +13,16 @@ import (
 // it: it may be busy, or not answer yet.
 
 // CPU is the user and system time the process has used.
-func (p *Process) CPU() time.Duration {
-	stat := p.proc("stat")
+func (p *Process) CPU() time.Duration { return cpuIn(p.proc("stat")) }
+
+// CPUOf is the user and system time that a process of any kind has used, 0 if
+// there is none.
+func CPUOf(pid int) time.Duration {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return cpuIn(stat)
+}
+
+func cpuIn(stat []byte) time.Duration {
 	// The second field, the name in parentheses, may hold spaces.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {

@@ -18,6 +18,7 @@ type Options struct {
 	// Server and Agent are URLs of processes that run already. With an Agent
 	// it is what load is offered to. ThroughAgent starts one.
 	Server, Agent string
+	Agents        []string // more than one: connections are spread over them
 	ThroughAgent  bool
 	Statsd        string // address of statsd, of processes that run already
 	Token         string
@@ -33,8 +34,9 @@ type Options struct {
 
 // target is the processes that a load meets.
 type target struct {
-	door          *Process // what is sent to
-	server, agent *Process // nil: none, or not known
+	door          *Process   // what is sent to
+	doors         []*Process // what is sent to, if it is several
+	server, agent *Process   // nil: none, or not known
 	statsd        string
 	token         string
 	dir           string
@@ -84,7 +86,18 @@ func (t *target) attach(ctx context.Context, o Options) error {
 		}
 		t.door = *p.to
 	}
+	for _, url := range o.Agents {
+		t.doors = append(t.doors, Attach(url, o.Token))
+	}
 	return nil
+}
+
+// doorOf is what connection i sends to.
+func (t *target) doorOf(i int) *Process {
+	if len(t.doors) == 0 {
+		return t.door
+	}
+	return t.doors[i%len(t.doors)]
 }
 
 // start starts private processes.

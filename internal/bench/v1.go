@@ -119,8 +119,8 @@ func (g *v1) run(ctx context.Context, t *tally) error {
 }
 
 func (g *v1) connection(ctx context.Context, i int, t *tally) error {
-	posts := makePosts(g.load, i, g.to.door.URL, g.to.token)
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", g.to.door.Addr)
+	posts := makePosts(g.load, i, g.to.doorOf(i).URL, g.to.token)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", g.to.doorOf(i).Addr)
 	if err != nil {
 		return err
 	}

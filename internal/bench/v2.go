@@ -105,7 +105,7 @@ func (g *v2) run(ctx context.Context, t *tally) error {
 }
 
 func (g *v2) connection(ctx context.Context, i int, t *tally) error {
-	c, err := stream.Dial(ctx, g.to.door.URL, stream.Options{Token: g.to.token})
+	c, err := stream.Dial(ctx, g.to.doorOf(i).URL, stream.Options{Token: g.to.token})
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,7 @@ var all = []measurement{
 	{"query", "speed", "Queries of what is in memory", query},
 	{"batching", "speed", "What a larger load costs the server for an event", batching},
 	{"burst", "speed", "Memory after a burst", burst},
+	{"agents-cluster", "cluster", "Through two agents to three servers on two shards of Redis", agentsCluster},
 	{"slow", "pressure", "Slow uploads of 256 KiB each", slow},
 	{"overload", "pressure", "Twice the capacity", overload},
 	{"restart", "recovery", "Restart after kill -9", restart},
