@@ -77,6 +77,7 @@ var plan = map[string]room{
 
 	// Programs and tests of the whole.
 	"test/deploy":      {"", "files for other programs, and what Taba says of the settings in them"},
+	"test/scale":       {"", "many agents of what ships in one process, on a real Redis"},
 	"test/e2e":         {"", "real processes, seen from outside"},
 	"test/sim":         {"state internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view", "whole clusters of what ships, on simulated disks, clocks and networks"},
 	"examples/client":  {".", "what an application writes"},
