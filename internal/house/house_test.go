@@ -67,12 +67,13 @@ var plan = map[string]room{
 	"internal/vectors":       {"", "reads the golden vectors; every stage tests itself against them"},
 	"internal/quiet":         {"", "initialised before everything that logs while it is"},
 	"internal/child":         {"", "starts processes and knows none of them"},
+	"internal/capacity":      {"", "arithmetic"},
 	"internal/redisrun":      {"internal/child", "starts Redis and Sentinels and knows nobody who uses them"},
 	"internal/disktest":      {"", "a disk that fails; it knows nobody who is tested on it"},
 	"internal/bench":         {"internal/child internal/cli internal/stream internal/wire", "offers load to processes and measures them from outside"},
 	"internal/bench/figures": {". internal/bench internal/cli internal/redisrun internal/stream internal/wire", "what is to be reached, measured from outside and in the client"},
 	"internal/house":         {"", "rules only"},
-	"cmd/taba":               {"internal/app internal/bench internal/bench/figures internal/cli internal/demo internal/ingest internal/quiet internal/verify internal/verify/chaos internal/wire", "one file per sub-command"},
+	"cmd/taba":               {"internal/app internal/bench internal/bench/figures internal/capacity internal/cli internal/demo internal/ingest internal/quiet internal/verify internal/verify/chaos internal/wire", "one file per sub-command"},
 	".":                      {"internal/wire", "applications import it: the words on the wire, no storage engine, no server"},
 
 	// Programs and tests of the whole.
