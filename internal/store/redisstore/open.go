@@ -72,6 +72,7 @@ func (s *Store) open(ctx context.Context) error {
 		}
 	}
 	s.meta = m.Meta
+	s.opts.Logger.Info("the store is open", "identity", fmt.Sprintf("%x", m.ID), "vbuckets", m.Partition.VBuckets)
 	s.opened.Store(true)
 	return s.greetAll(ctx)
 }
