@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -59,7 +60,12 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 		return nil, err
 	}
 	reg := builtin.Registry()
-	forwarder, err := openForwarder(cfg, opts, fold.NewMerger(reg))
+	servers := cfg.Servers
+	if named(servers) {
+		// What cannot be looked up yet is looked up again.
+		servers, _ = resolved(context.Background(), servers, net.DefaultResolver.LookupHost)
+	}
+	forwarder, err := openForwarder(cfg, opts, servers, fold.NewMerger(reg))
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +89,10 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	return a, nil
 }
 
-func openForwarder(cfg AgentConfig, opts Options, merger *fold.Merger) (*forward.Forwarder, error) {
+func openForwarder(cfg AgentConfig, opts Options, servers []string, merger *fold.Merger) (*forward.Forwarder, error) {
 	so := spool.Options{QuotaBytes: int64(cfg.SpoolQuota), Sync: syncPolicies[cfg.Sync], Logger: opts.Logger}
 	f, err := forward.Open(opts.FS, cfg.Spool, so, forward.Options{
-		Servers:   cfg.Servers,
+		Servers:   servers,
 		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token}),
 		Fold:      merger,
 		Config:    forward.Config{Retain: cfg.RetainFor, RetainBytes: int64(cfg.RetainBytes)},
@@ -106,6 +112,7 @@ func (a *agent) run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { a.rest.run(behind, releaseMemory) })
+	work.Go(func() { a.discover(behind, net.DefaultResolver.LookupHost) })
 	err := a.listenStatsd(builtin.Registry())
 	if err == nil {
 		err = a.front.serve(ctx, listener{

@@ -35,7 +35,7 @@ type ServerConfig struct {
 type AgentConfig struct {
 	Listen      string        `key:"listen" kind:"host:port" default:"127.0.0.1:8279" help:"address to listen on"`
 	ListenUnix  string        `key:"listen_unix" kind:"path" help:"unix socket to listen on as well, for programs of this host; empty: none"`
-	Servers     []string      `key:"servers" kind:"URL,…" help:"servers to send to, of one store, named alike by all agents; others take the place of one that fails"`
+	Servers     []string      `key:"servers" kind:"URL,…" help:"servers to send to, of one store, named alike by all agents; others take the place of one that fails; dns+http://host:port stands for all addresses of a name"`
 	Token       string        `key:"token" kind:"token" secret:"true" help:"bearer token (scope write) for the servers; prefer the variable to the flag"`
 	Spool       string        `key:"spool" kind:"directory" help:"directory of the spool; must be named"`
 	SpoolQuota  Bytes         `key:"spool_quota" min:"1MiB" default:"4GiB" help:"largest size of the spool; a full spool answers 503"`

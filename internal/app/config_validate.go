@@ -154,8 +154,13 @@ func (v *validation) limits(l Limits) {
 
 // badURL says what is wrong with a server's URL, nothing if it is good.
 func badURL(s string) string {
-	u, err := url.Parse(s)
+	rest, all := strings.CutPrefix(s, byName)
+	u, err := url.Parse(rest)
 	switch {
+	case all && err == nil && u.Scheme == "https":
+		return fmt.Sprintf("%q: an address names no certificate; name the servers one by one, or write dns+http://host:port", s)
+	case all && err == nil && u.Scheme == "http" && u.Port() == "":
+		return fmt.Sprintf("%q has no port; write dns+http://host:port", s)
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return fmt.Sprintf("%q is not a URL; write http://host:port or https://host:port", s)
 	case u.Hostname() == "":

@@ -157,6 +157,14 @@ func (f *Forwarder) Close(ctx context.Context) error {
 	return f.closeErr
 }
 
+// SetServers has servers come and go: these are the ones there are. An empty list
+// changes nothing.
+func (f *Forwarder) SetServers(urls []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.picker.set(urls)
+}
+
 func (f *Forwarder) now() time.Duration { return f.clock() }
 
 func (f *Forwarder) poke() {

@@ -18,7 +18,7 @@ import (
 // for a while, and one that is slow has a smaller share; both then get theirs
 // back step by step.
 type picker struct {
-	servers  []server
+	servers  []*server
 	current  int            // for what does not belong to a vbucket: the one that worked last
 	min, max time.Duration  // of the time a failed server is left alone
 	jitter   func() float64 // in [0, 1)
@@ -61,9 +61,31 @@ func newPicker(urls []string, lo, hi time.Duration, jitter func() float64) (*pic
 	}
 	p := &picker{min: lo, max: hi, jitter: jitter, changed: true}
 	for _, u := range urls {
-		p.servers = append(p.servers, server{url: u, key: xxhash.Sum64String(u), hold: hi})
+		p.servers = append(p.servers, p.newServer(u))
 	}
 	return p, nil
+}
+
+func (p *picker) newServer(url string) *server {
+	return &server{url: url, key: xxhash.Sum64String(url), hold: p.max}
+}
+
+// set has servers come and go. What is known of those that stay is kept; if there
+// are none, all stay.
+func (p *picker) set(urls []string) {
+	var now []*server
+	for _, u := range urls {
+		i := slices.IndexFunc(p.servers, func(s *server) bool { return s.url == u })
+		if i < 0 {
+			now = append(now, p.newServer(u))
+			continue
+		}
+		now = append(now, p.servers[i])
+	}
+	if len(now) == 0 || slices.Equal(now, p.servers) {
+		return
+	}
+	p.servers, p.current, p.changed = now, 0, true
 }
 
 // pick returns the server to use now, or how long to wait for one.
@@ -95,7 +117,7 @@ func (p *picker) to(i int, now time.Duration) (server int, wait time.Duration) {
 // route says which server each vbucket belongs to now.
 func (p *picker) route(vbuckets int, now time.Duration) []int {
 	for i := range p.servers {
-		if s := &p.servers[i]; s.level > 0 && now >= s.raise && s.until <= now {
+		if s := p.servers[i]; s.level > 0 && now >= s.raise && s.until <= now {
 			p.ease(s, now)
 		}
 	}
@@ -128,14 +150,14 @@ func (p *picker) spread(vbuckets int, now time.Duration) []int {
 	p.back = 0
 	room := make([]int, len(p.servers))
 	for i := range p.servers {
-		if s := &p.servers[i]; s.until <= now {
+		if s := p.servers[i]; s.until <= now {
 			all += s.share()
 		} else if p.back == 0 || s.until < p.back {
 			p.back = s.until
 		}
 	}
 	for i := range p.servers {
-		if s := &p.servers[i]; s.until <= now {
+		if s := p.servers[i]; s.until <= now {
 			room[i] = int(math.Ceil(float64(vbuckets) * s.share() / all))
 		}
 	}
@@ -168,12 +190,11 @@ func (s *server) likes(vb int) float64 {
 
 // worked tells of an answer; took is how long a Batch was on its way, 0 if it
 // was another request.
-func (p *picker) worked(i int, took, now time.Duration) {
-	s := &p.servers[i]
+func (p *picker) worked(s *server, took, now time.Duration) {
 	if s.failures > 0 {
 		s.failures, s.until, p.changed = 0, 0, true
 	}
-	p.current = i
+	p.current = max(0, slices.Index(p.servers, s))
 	if took <= 0 {
 		return
 	}
@@ -201,7 +222,7 @@ func (p *picker) lower(s *server, level int, now time.Duration) {
 func (p *picker) others(s *server) time.Duration {
 	var means []time.Duration
 	for i := range p.servers {
-		if o := &p.servers[i]; o != s && o.answers >= enough && o.failures == 0 {
+		if o := p.servers[i]; o != s && o.answers >= enough && o.failures == 0 {
 			means = append(means, o.mean)
 		}
 	}
@@ -212,10 +233,9 @@ func (p *picker) others(s *server) time.Duration {
 	return means[(len(means)-1)/2]
 }
 
-// failed leaves server i alone: for as long as it asked for, else for a time
+// failed leaves a server alone: for as long as it asked for, else for a time
 // that doubles with each failure in a row.
-func (p *picker) failed(i int, asked, now time.Duration) {
-	s := &p.servers[i]
+func (p *picker) failed(s *server, asked, now time.Duration) {
 	wait := p.backoff(s.failures)
 	if asked > 0 {
 		// Not longer than ten times our own limit, whatever it says; jittered
@@ -230,7 +250,7 @@ func (p *picker) failed(i int, asked, now time.Duration) {
 		s.level = fresh
 	}
 	s.raise = s.until + s.jittered(p)
-	p.current = (i + 1) % len(p.servers)
+	p.current = (slices.Index(p.servers, s) + 1) % len(p.servers)
 }
 
 // backoff is a jittered time that doubles with each failure.

@@ -60,7 +60,7 @@ func TestRoutesAgree(t *testing.T) {
 		slices.Reverse(reversed)
 		got := newTestPicker(t, reversed, half).route(c.vbuckets, 0)
 		for vb := range got {
-			if reversed[got[vb]] != urls[want[vb]] && c.vbuckets%c.servers == 0 {
+			if reversed[got[vb]] != urls[want[vb]] {
 				t.Errorf("%d vbuckets, %d servers: vbucket %d goes to %s and to %s", c.vbuckets, c.servers, vb, reversed[got[vb]], urls[want[vb]])
 			}
 		}
@@ -73,7 +73,7 @@ func TestRoutesOfAServerThatFails(t *testing.T) {
 	const servers, vbuckets = 5, 60
 	p := newTestPicker(t, cluster(servers), half)
 	before := slices.Clone(p.route(vbuckets, 0))
-	p.failed(2, 0, 0)
+	p.failed(p.servers[2], 0, 0)
 	during := slices.Clone(p.route(vbuckets, time.Millisecond))
 	if n := shares(during, servers); n[2] != 0 || slices.Max(n) > vbuckets/(servers-1) {
 		t.Errorf("server 2 failed, and the shares are %v", n)
@@ -83,13 +83,13 @@ func TestRoutesOfAServerThatFails(t *testing.T) {
 	}
 	now := time.Second
 	p.route(vbuckets, now)
-	p.worked(2, time.Millisecond, now)
+	p.worked(p.servers[2], time.Millisecond, now)
 	if n := shares(p.route(vbuckets, now), servers); n[2] == 0 || n[2] > vbuckets/servers/2 {
 		t.Errorf("server 2 is back, and the shares are %v: want it to begin with less than its own", n)
 	}
 	for ; now < time.Minute; now += 100 * time.Millisecond {
 		for i := range servers {
-			p.worked(i, time.Millisecond, now)
+			p.worked(p.servers[i], time.Millisecond, now)
 		}
 		p.route(vbuckets, now)
 	}
@@ -151,7 +151,7 @@ func TestRoutesFollowLoad(t *testing.T) {
 						continue
 					}
 					one := m.send(i, n, at)
-					p.worked(i, one, at+one)
+					p.worked(p.servers[i], one, at+one)
 					worst = max(worst, one)
 				}
 				if end-now < d/4 {
@@ -214,10 +214,10 @@ func TestNoStampede(t *testing.T) {
 			}
 			asked[now]++
 			if now < outage {
-				p.failed(i, 0, now)
+				p.failed(p.servers[i], 0, now)
 				continue
 			}
-			p.worked(i, time.Millisecond, now)
+			p.worked(p.servers[i], time.Millisecond, now)
 			back[k] = true
 		}
 	}
@@ -234,5 +234,39 @@ func TestNoStampede(t *testing.T) {
 	// is far from it.
 	if most > agents/50 {
 		t.Errorf("%d of %d agents ask within %v", most, agents, tick)
+	}
+}
+
+// TestServersComeAndGo: what is known of those that stay is kept, and only what
+// must move moves.
+func TestServersComeAndGo(t *testing.T) {
+	const vbuckets = 60
+	urls := cluster(5)
+	p := newTestPicker(t, urls[:4], half)
+	before := slices.Clone(p.route(vbuckets, 0))
+	p.failed(p.servers[1], 0, 0)
+	p.set(urls)
+	if p.servers[1].failures != 1 {
+		t.Error("a server that stays was forgotten")
+	}
+	p.servers[1].until, p.servers[1].level = 0, 0
+	p.changed = true
+	after := p.route(vbuckets, time.Minute)
+	if n := shares(after, 5); slices.Max(n) > vbuckets/5 {
+		t.Errorf("the shares of five servers are %v", n)
+	}
+	if n := moved(before, after); n > vbuckets/2 {
+		t.Errorf("%d of %d vbuckets have moved as a fifth server came", n, vbuckets)
+	}
+	gone := p.servers[0]
+	p.set(urls[1:])
+	p.worked(gone, time.Millisecond, time.Minute) // a late answer
+	p.failed(gone, 0, time.Minute)
+	if i, _ := p.pick(time.Minute); p.servers[i].url == gone.url {
+		t.Error("a server that is gone is sent to")
+	}
+	p.set(nil)
+	if len(p.servers) != 4 {
+		t.Errorf("no name has an address, and %d servers are left", len(p.servers))
 	}
 }

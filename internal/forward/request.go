@@ -15,7 +15,7 @@ import (
 // answer is what became of a request.
 type answer struct {
 	a      Action
-	server int
+	server *server
 	began  time.Duration
 	nonce  store.Nonce
 	open   wire.OpenReply
@@ -59,7 +59,8 @@ func (f *Forwarder) compose(a Action) (q *Request, ok bool) {
 		f.mu.Unlock()
 		return nil, false
 	}
-	q = &Request{Server: f.picker.servers[i].url, answer: answer{a: a, server: i, began: now}}
+	to := f.picker.servers[i]
+	q = &Request{Server: to.url, answer: answer{a: a, server: to, began: now}}
 	f.mu.Unlock()
 	switch a.Kind {
 	case DoOpen:
@@ -181,7 +182,7 @@ func (f *Forwarder) refused(ans answer, err error, now time.Duration) {
 	}
 	f.picker.failed(ans.server, asked, now)
 	f.m.Failed(ans.a.Attempt, 0, now) // another server may be tried at once
-	err = fmt.Errorf("%v at %s: %w", ans.a.Kind, f.picker.servers[ans.server].url, err)
+	err = fmt.Errorf("%v at %s: %w", ans.a.Kind, ans.server.url, err)
 	if f.trouble.hit(ans.a.Kind, err.Error(), f.started.Add(now)) {
 		f.o.Logger.Error("forward: " + err.Error())
 	}

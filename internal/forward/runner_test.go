@@ -542,12 +542,12 @@ func TestPicker(t *testing.T) {
 		}
 	}
 	pick(0, 0, 0)
-	p.failed(0, 0, 0)
+	p.failed(p.servers[0], 0, 0)
 	pick(0, 1, 0)
-	p.failed(1, 10*time.Second, 0)
+	p.failed(p.servers[1], 10*time.Second, 0)
 	pick(0, -1, 750*time.Millisecond)
 	pick(time.Second, 0, 0)
-	p.worked(0, 0, time.Second)
+	p.worked(p.servers[0], 0, time.Second)
 	pick(20*time.Second, 0, 0) // kept to
 	var waits []time.Duration
 	for n := range 6 {

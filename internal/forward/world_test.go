@@ -307,7 +307,7 @@ func (a *agent) perform(act Action) {
 	case act.Kind < DoOpen:
 		a.f.local(act)
 	default:
-		ans := answer{a: act}
+		ans := answer{a: act, server: a.f.picker.servers[0]}
 		if !a.w.carry(a.f, &ans) {
 			ans.err = errors.New("lost")
 		}
