@@ -166,6 +166,9 @@ func (a *agent) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	line("Up", "%s", time.Since(a.started).Round(time.Second))
 	line("Server", "%s", st.Server)
+	for _, s := range st.Servers {
+		line("- "+s.URL, "%d vbuckets, share %g, answers in %s%s", s.VBuckets, s.Share, s.Took.Round(10*time.Microsecond), leftAlone(s))
+	}
 	line("Source", "%s", orNone(st.Source))
 	line("Events posted", "%d", a.counts.Events.Get())
 	line("Names", "%d tabs, %d states; over a limit last: %s", a.types.TabCount(), a.types.StateCount(), orNone(a.quota.Last()))
@@ -179,6 +182,13 @@ func (a *agent) status(w http.ResponseWriter, _ *http.Request) {
 	line("Last error", "%s", orNone(st.LastError))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
+}
+
+func leftAlone(s forward.ServerStatus) string {
+	if s.Away == 0 {
+		return ""
+	}
+	return ", left alone for " + s.Away.Round(time.Millisecond).String()
 }
 
 func orNone(s string) string {

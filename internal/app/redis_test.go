@@ -4,43 +4,31 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tabaproject/taba/internal/child"
+	"github.com/tabaproject/taba/internal/redisrun"
 )
 
 // startRedis starts a real server and returns its address.
 func startRedis(t *testing.T) string {
 	t.Helper()
-	addr, err := child.FreeAddress()
+	port, err := child.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command("redis-server", "--port", port, "--bind", host, "--dir", t.TempDir(), "--save", "", "--appendonly", "yes")
-	child.Prepare(cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v: install redis-server", err)
+	r, err := redisrun.New("redis", t.TempDir(), redisrun.Loopback, port)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	})
-	for end := time.Now().Add(3 * time.Minute); ; {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			_ = c.Close()
-			return addr
-		}
-		if time.Now().After(end) {
-			t.Fatal("redis-server does not listen")
-		}
-		<-time.After(time.Millisecond)
+	t.Cleanup(func() { _ = r.Close() })
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	return r.Addr
 }
 
 // serve runs a server on a store. stop waits until it has ended.

@@ -50,6 +50,7 @@ const (
 	enough  = 8
 	slower  = 2.0
 	similar = 1.5
+	outlier = 4
 	// A server that was away begins with this, so that it is not overrun while it
 	// has nothing in its views.
 	fresh = 2
@@ -201,7 +202,8 @@ func (p *picker) worked(s *server, took, now time.Duration) {
 	if s.answers++; s.answers == 1 {
 		s.mean = took
 	}
-	s.mean += (took - s.mean) / enough
+	// One answer that took very long, as while the store fails over, says little.
+	s.mean += (min(took, outlier*s.mean) - s.mean) / enough
 	if s.answers < enough || s.level >= levels {
 		return
 	}
@@ -216,6 +218,19 @@ func (p *picker) lower(s *server, level int, now time.Duration) {
 	s.level, s.answers, p.changed = level, 0, true
 	s.raise = now + s.jittered(p)
 	s.hold = min(2*s.hold, longest*p.max)
+	p.compare()
+}
+
+// compare leaves shares as they compare with each other: if all servers have lost
+// some, none has.
+func (p *picker) compare() {
+	least := levels
+	for _, s := range p.servers {
+		least = min(least, s.level)
+	}
+	for _, s := range p.servers {
+		s.level -= least
+	}
 }
 
 // others is what the other servers take to answer, the median; 0: not known.
@@ -230,7 +245,7 @@ func (p *picker) others(s *server) time.Duration {
 		return 0
 	}
 	slices.Sort(means)
-	return means[(len(means)-1)/2]
+	return means[len(means)/2]
 }
 
 // failed leaves a server alone: for as long as it asked for, else for a time
@@ -250,6 +265,7 @@ func (p *picker) failed(s *server, asked, now time.Duration) {
 		s.level = fresh
 	}
 	s.raise = s.until + s.jittered(p)
+	p.compare()
 	p.current = (slices.Index(p.servers, s) + 1) % len(p.servers)
 }
 
@@ -260,4 +276,18 @@ func (p *picker) backoff(failures int) time.Duration {
 		wait = min(p.max, p.min<<failures)
 	}
 	return wait/2 + time.Duration(p.jitter()*float64(wait)/2)
+}
+
+// describe says how servers are sent to.
+func (p *picker) describe(now time.Duration) (list []ServerStatus) {
+	for i, s := range p.servers {
+		d := ServerStatus{URL: s.url, Share: s.share(), Away: max(0, s.until-now), Took: s.mean}
+		for _, to := range p.routes {
+			if to == i {
+				d.VBuckets++
+			}
+		}
+		list = append(list, d)
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -269,4 +270,32 @@ func TestServersComeAndGo(t *testing.T) {
 	if len(p.servers) != 4 {
 		t.Errorf("no name has an address, and %d servers are left", len(p.servers))
 	}
+}
+
+// TestRoutesStandNoise: answers that take now longer and now less, the same for
+// all servers, move next to nothing, and a failover that holds up everything moves
+// nothing for long.
+func TestRoutesStandNoise(t *testing.T) {
+	const servers, vbuckets = 3, 16
+	random := rand.New(rand.NewPCG(5, 6))
+	p := newTestPicker(t, cluster(servers), random.Float64)
+	first := slices.Clone(p.route(vbuckets, 0))
+	batches, away := 0, 0
+	for now := time.Duration(0); now < 10*time.Minute; now += 20 * time.Millisecond {
+		batches++
+		if n := moved(first, p.route(vbuckets, now)); n > 0 {
+			away++
+		}
+		for i, s := range p.servers {
+			if took := time.Duration(5e6 * math.Exp(random.NormFloat64()/2)); now%time.Minute == 0 && i != 1 {
+				p.worked(s, 3*time.Second, now)
+			} else {
+				p.worked(s, took, now)
+			}
+		}
+	}
+	if away > batches/20 {
+		t.Errorf("of %d Batches %d had a part for another server than at first", batches, away)
+	}
+	t.Logf("of %d Batches %d had a part for another server than at first", batches, away)
 }

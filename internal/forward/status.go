@@ -11,7 +11,8 @@ type Status struct {
 	Source        string // id in force; empty: none
 	Sources       int    // not yet closed
 	Server        string // that the next request goes to
-	Backlog       int    // records not acknowledged by a server
+	Servers       []ServerStatus
+	Backlog       int // records not acknowledged by a server
 	BacklogBytes  int64
 	BacklogEvents uint64
 	Oldest        time.Duration // age of the oldest unsealed record, from this process's start at most
@@ -30,6 +31,15 @@ type Status struct {
 	Spool spool.Stats
 }
 
+// ServerStatus is how a server is sent to.
+type ServerStatus struct {
+	URL      string
+	VBuckets int           // whose parts go to it
+	Share    float64       // of what it would get if it were as good as others
+	Away     time.Duration // for which it is left alone; 0: it is not
+	Took     time.Duration // to answer a Batch, of late
+}
+
 // Status returns the present state.
 func (f *Forwarder) Status() Status {
 	st := Status{Spool: f.log.Stats(), Errors: make(map[string]string)}
@@ -37,6 +47,7 @@ func (f *Forwarder) Status() Status {
 	defer f.mu.Unlock()
 	f.m.describe(&st, f.now())
 	st.Server = f.picker.servers[f.picker.current].url
+	st.Servers = f.picker.describe(f.now())
 	for k, text := range f.trouble.now {
 		st.Errors[k.String()] = text
 	}
