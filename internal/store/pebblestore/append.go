@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/seglog"
 )
 
 // Append implements store.Store.
@@ -23,12 +22,12 @@ func (s *Store) Append(ctx context.Context, parts []store.Part) ([]store.PartRes
 	if err := errors.Join(s.g.failure(), s.space()); err != nil {
 		return nil, err
 	}
-	w := writer{s: s, batch: s.db.NewBatch()}
+	w := writer{s: s, commit: commit{batch: s.db.NewBatch()}}
 	results := make([]store.PartResult, len(parts))
 	for i := range parts {
 		results[i] = w.part(&parts[i])
 	}
-	if err := s.settle(w.commit()); err != nil {
+	if err := s.settle(w.finish()); err != nil {
 		for i := range results {
 			results[i] = store.PartResult{Err: err}
 		}
@@ -75,15 +74,15 @@ func (s *Store) Command(ctx context.Context, vb int, c store.Command) (store.Pos
 	if err := errors.Join(s.g.failure(), s.space()); err != nil {
 		return store.Position{}, err
 	}
-	w := writer{s: s, batch: s.db.NewBatch()}
+	w := writer{s: s, commit: commit{batch: s.db.NewBatch()}}
 	at := w.add(b, &head{entry: store.Entry{Kind: c.Kind, Command: c}}, nil)
-	return at, w.commit()
+	return at, w.finish()
 }
 
-// writer builds the batch of one call. The vbuckets it writes to are locked.
+// writer builds the commit of one call. The vbuckets it writes to are locked.
 type writer struct {
+	commit
 	s       *Store
-	batch   *pebble.Batch
 	touched []*vbucket
 	rows    map[rowID]store.Row // written by earlier parts of the batch
 	key     []byte
@@ -164,6 +163,7 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 	at := b.end.Next(&e)
 	h.entry.Position = at
 	h.events = b.end.events + h.entry.Events
+	h.logged = len(body) >= w.s.opts.logged
 	w.cut(h, body)
 	h.bytes = b.end.bytes + uint64(len(body)+len(h.entry.Body)) + entryOverhead
 	b.end = mark{Position: at, events: h.events, bytes: h.bytes}
@@ -171,7 +171,10 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 	w.key = logKey(w.key[:0], kindHead, b.id, at.Offset)
 	w.value = appendHead(w.value[:0], h)
 	w.set(w.key, w.value)
-	if h.entry.Kind == store.KindPartials {
+	switch {
+	case h.logged:
+		w.bodies = append(w.bodies, logged{b.id, at.Offset, seglog.Body{Bytes: body, Ends: w.ends()}})
+	case h.entry.Kind == store.KindPartials:
 		w.body(b.id, at.Offset, body)
 	}
 	if !slices.Contains(w.touched, b) {
@@ -183,14 +186,14 @@ func (w *writer) add(b *vbucket, h *head, body []byte) store.Position {
 // entryOverhead is what an entry takes besides its body and outline, about.
 const entryOverhead = 64
 
-// commit makes the batch durable and lets readers see it. Verdicts that rest
+// finish makes the commit durable and lets readers see it. Verdicts that rest
 // on what was there before need no sync of their own: it was synced before the
 // locks were released, or the store has failed.
-func (w *writer) commit() error {
+func (w *writer) finish() error {
 	if w.batch.Empty() {
 		return w.batch.Close()
 	}
-	if err := w.s.commit(w.batch); err != nil {
+	if err := w.s.commit(&w.commit); err != nil {
 		return err
 	}
 	for _, b := range w.touched {

@@ -12,7 +12,9 @@ import (
 
 // Compact implements store.Store. It takes turns with other compactions of the
 // vbucket only: what it changes no append reads, and it looks at entries that
-// are synced.
+// are synced. It is not synced itself: a crash may undo the last compactions, from
+// the last one backwards, as if they had not been made, and what they folded is
+// in the log then. Pebble's tables hold a beginning of what was applied.
 func (s *Store) Compact(ctx context.Context, vb int, updates []store.Update, trim store.Position) (store.Compacted, error) {
 	b, err := s.beginVB(ctx, vb)
 	if err != nil {
@@ -32,10 +34,13 @@ func (s *Store) Compact(ctx context.Context, vb int, updates []store.Update, tri
 	if c.batch.Empty() {
 		return done, c.batch.Close()
 	}
-	if err := s.commit(c.batch); err != nil {
+	if err := s.apply(c.batch); err != nil {
 		return store.Compacted{}, err
 	}
-	b.trim.Store(&done.Trim)
+	ledger := c.ledger
+	if before := b.ledger.Swap(&ledger); before.trim != ledger.trim {
+		s.tidy()
+	}
 	return done, nil
 }
 
@@ -169,7 +174,7 @@ func (c *compaction) trimTo(want store.Position) error {
 	if err != nil || to.Offset == c.ledger.trim.Offset {
 		return err
 	}
-	for _, kind := range []byte{kindHead, kindBody} {
+	for _, kind := range []byte{kindHead, kindBody, kindPlace} {
 		from := logKey(nil, kind, c.vb, c.ledger.trim.Offset+1)
 		if err := c.batch.DeleteRange(from, logKey(nil, kind, c.vb, to.Offset+1), nil); err != nil {
 			return err

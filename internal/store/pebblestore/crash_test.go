@@ -167,7 +167,7 @@ func refusesAll(t *testing.T, s *pebblestore.Store, h *history) {
 func TestFullDisk(t *testing.T) {
 	var full atomic.Bool
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if full.Load() && op.Kind == errorfs.OpFileWrite {
+		if full.Load() && (op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpFileWriteAt) {
 			return syscall.ENOSPC
 		}
 		return nil

@@ -79,7 +79,7 @@ func (r *trial) endure(strikes *disktest.Striker) {
 	if r.ref == nil {
 		r.begin(s)
 	}
-	r.disk.Calmly(func() { err = r.compare(s) })
+	r.disk.Calmly(func() { err = r.recovered(s) })
 	for n := 0; err == nil && n < 30; n++ {
 		err = r.step(s)
 	}
@@ -99,6 +99,8 @@ func (r *trial) endure(strikes *disktest.Striker) {
 	r.now = "shutdown"
 	if err := s.Shutdown(); err != nil {
 		r.named(err, strikes)
+	} else {
+		r.clean = true
 	}
 }
 

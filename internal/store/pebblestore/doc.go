@@ -1,17 +1,18 @@
 // Package pebblestore is the embedded store engine: everything in one
-// directory, kept by Pebble, nothing to install.
+// directory, a commit log and Pebble as its index, nothing to install.
 //
-// One call of Append is one synced batch, whatever the number of its parts:
-// per part a small head that lists what it touches, the body as one blob, and
-// the Source's watermark. A key per State would cost ten times as much; the
-// compactor folds bodies into records, which have such keys, when it pays.
-// The layout is described in keys.go.
+// One call of Append is one synced record of the log, whatever the number of its
+// parts, and one batch for Pebble: per part a small head that lists what it
+// touches, the Source's watermark, and where in the log the body is. A key per State
+// would cost ten times as much; the compactor folds bodies into records, which have
+// such keys, when it pays. The layout is described in keys.go, the log in seglog.
 //
 // # Durability
 //
-// Pebble shows a batch to readers before its sync has returned. Reads here
-// stop at the last entry whose sync has returned: what a reader has seen
-// cannot be lost.
+// Pebble is used without its own log, and is given what is synced only: what a
+// reader has seen cannot be lost. After a crash it has a beginning of what it was given,
+// and Open applies the records after it again. Compactions are not in the log: a
+// crash may undo the last ones, which can be made again.
 //
 // The first write or sync that fails ends the store, as if the power had been
 // cut at that moment: nothing reaches the disk afterwards, every method
@@ -23,8 +24,8 @@
 //
 // A Store is safe for concurrent use. Appends to one vbucket take turns, as do
 // compactions of one vbucket; a compaction does not hold up appends, and reads
-// wait for nobody. Append returns when its batch is synced; there is no queue
-// behind it. Pebble holds up a batch when it cannot write tables as fast as
+// wait for nobody. Append returns when its record is synced, which the goroutine
+// does that calls it, for all that wait at that moment. Pebble holds up a batch when it cannot write tables as fast as
 // they fill, which is the back-pressure of a slow disk. Memory is bounded by
 // the cache, a few write buffers and what callers ask to Load.
 package pebblestore

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/seglog"
 )
 
 // again checks that what decoded is written in a way that decodes to the same.
@@ -30,6 +31,8 @@ func FuzzValues(f *testing.F) {
 	f.Add((&ledger{events: 1, deleted: 1 << 40}).encode())
 	f.Add((&record{position: store.Position{Offset: 9, Identity: 8}, events: 7, all: 1}).encode())
 	f.Add(appendClient(nil, &store.ClientState{Events: 5, State: []byte("state")}))
+	f.Add(appendPlace(nil, []seglog.Piece{{Segment: 3, Offset: 1 << 30, Length: 20000, Sum: 1}, {Segment: 3, Offset: 1<<30 + 20000, Length: 7}}))
+	f.Add(append([]byte{2, 0, 5, 1, 1, 6, 2}, make([]byte, pebbleHeader)...))
 	f.Add(tabKey(nil, kindHead, 2, store.Tab{Namespace: "n\x00", Name: "\x00\xff", Type: "Gauge"}))
 	for _, e := range []store.Entry{
 		{Kind: store.KindPartials, Source: store.SourceID{Birth: 1, Class: store.ClassSpool}, Seq: 2, Events: 3, Body: []byte("\x01outline")},
@@ -46,6 +49,12 @@ func FuzzValues(f *testing.F) {
 		again(t, v, func(v []byte) (l ledger, err error) { err = l.decode(v); return l, err }, func(l ledger) []byte { return l.encode() })
 		again(t, v, func(v []byte) (r record, err error) { err = r.decode(v); return r, err }, func(r record) []byte { return r.encode() })
 		_, _, _ = decodeClient(v)
+		again(t, v, func(v []byte) ([]seglog.Piece, error) { return decodePlace(nil, v) }, func(p []seglog.Piece) []byte { return appendPlace(nil, p) })
+		for pieces := range 4 {
+			if bodies, batch, err := decodeCommit(v, pieces); err == nil && len(bodies)+len(batch) > len(v)+pieces {
+				t.Errorf("%d bodies and %d bytes come from %d", len(bodies), len(batch), len(v))
+			}
+		}
 		fuzzHead(t, v)
 		if len(v) >= vbLen {
 			if tab, ok := tabOf(v); ok {

@@ -29,6 +29,7 @@ type guard struct {
 	vfs.FS
 	dir     string
 	failed  atomic.Pointer[error]
+	off     chan struct{} // closed when the disk is cut off
 	onFirst func(error)
 }
 
@@ -43,7 +44,11 @@ func (g *guard) failure() error {
 // cut cuts the disk off. The first cause is kept.
 func (g *guard) cut(cause error) {
 	err := describe(g.dir, cause)
-	if g.failed.CompareAndSwap(nil, &err) && g.onFirst != nil {
+	if !g.failed.CompareAndSwap(nil, &err) {
+		return
+	}
+	close(g.off)
+	if g.onFirst != nil {
 		g.onFirst(err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/tabaproject/taba/internal/store"
 )
 
-// The layout, format 2. vb is 2 bytes, offset 8, both big endian; tab is
+// The layout, format 3. vb is 2 bytes, offset 8, both big endian; tab is
 // namespace, name and Type, each escaped and ended so that keys sort as tabs
 // do; client is the rest of the key. Values are described in values.go.
 //
@@ -17,6 +17,8 @@ import (
 //	E vb offset         head of a log entry: identity, counts, what it touches
 //	B vb offset         body of a log entry
 //	B vb offset n       a section of a large body; n is 4 bytes, big endian
+//	L vb offset         where the body of a log entry lies in the commit log
+//	P                   the last record of the commit log that was applied
 //	C vb                trim point and ledger: what compaction changes
 //	G vb tab            tombstone of a removed record, until the log is trimmed to it
 //	R vb tab            record of a tab: position, counts
@@ -29,13 +31,18 @@ import (
 // read only small keys. Large bodies are in sections, so that what it costs to
 // read one tab does not follow what else was committed with it: see section.go.
 //
-// In format 1 every body was whole. What is there of it is read as it is.
+// A large body lies in the commit log and its place under L; the heads tell which
+// do. Under B are small ones, and those of stores of earlier formats: in format 2
+// all were there, in format 1 every body was whole. What is there of them is
+// read as it is.
 const (
 	kindMeta     = 'M'
 	kindHorizons = 'H'
 	kindRow      = 'W'
 	kindHead     = 'E'
 	kindBody     = 'B'
+	kindPlace    = 'L'
+	kindApplied  = 'P'
 	kindLedger   = 'C'
 	kindGrave    = 'G'
 	kindRecord   = 'R'
@@ -45,7 +52,8 @@ const (
 )
 
 const (
-	format       = 2
+	format       = 3
+	firstLogged  = 3 // the first format with a commit log
 	oldestFormat = 1
 )
 

@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/seglog"
 )
 
 // Load implements store.Store.
@@ -18,14 +19,14 @@ func (s *Store) Load(ctx context.Context, vb int, req store.LoadRequest) (*store
 	defer s.life.RUnlock()
 	if req.Records == store.NoRecords && b.synced.Load().Position == req.After {
 		// Nothing new, which most queries find: no need to look.
-		return &store.Loaded{End: req.After, Trim: *b.trim.Load(), Epoch: s.epoch()}, nil
+		return &store.Loaded{End: req.After, Trim: b.ledger.Load().trim, Epoch: s.epoch()}, nil
 	}
 	r, err := s.read(ctx, b)
 	if err != nil {
 		return nil, s.settle(err)
 	}
 	l, err := r.load(req)
-	if err = s.settle(errors.Join(err, r.snap.Close())); err != nil {
+	if err = s.settle(errors.Join(err, r.close())); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -36,28 +37,59 @@ type reader struct {
 	s      *Store
 	ctx    context.Context
 	vb     int
+	pin    seglog.Pin
 	snap   *pebble.Snapshot
 	end    mark
 	ledger ledger
 	key    []byte
+
+	bodies, places entryIter
+	pieces         []seglog.Piece // of the body that is read
 }
 
-// read begins reading. The snapshot may hold an entry whose sync has not
-// returned: the mark, looked at afterwards, tells. The other way round the
-// mark may be ahead of the snapshot. The end is the lesser of the two, and
-// records are never ahead of it: they are made of synced entries only.
+// entryIter is an iterator of one kind of key, opened when it is needed.
+type entryIter struct {
+	kind  byte
+	after uint64
+	it    *pebble.Iterator
+}
+
+func (e *entryIter) open(r *reader) (_ *pebble.Iterator, err error) {
+	if e.it == nil {
+		e.it, err = r.iter(e.kind, e.after)
+	}
+	return e.it, err
+}
+
+func (e *entryIter) close() error {
+	if e.it == nil {
+		return nil
+	}
+	return e.it.Close()
+}
+
+func (r *reader) close() error { return errors.Join(r.snap.Close(), r.pin.Release()) }
+
+// read begins reading. Pebble is given what is synced only, so the snapshot has
+// nothing else; but of the entries of one call it may have some whose mark is not
+// set yet. The other way round the mark may be ahead of the snapshot, unless it was
+// the same before. The end is the lesser of the two, and records are never ahead of it: they are made of entries
+// before the mark only.
 func (s *Store) read(ctx context.Context, b *vbucket) (*reader, error) {
-	r := &reader{s: s, ctx: ctx, vb: b.id, snap: s.db.NewSnapshot()}
-	r.end = *b.synced.Load()
-	stored, err := lastMark(r.snap, b.id)
-	if err == nil {
-		r.ledger, err = readLedger(r.snap, b.id)
+	before := b.synced.Load()
+	r := &reader{s: s, ctx: ctx, vb: b.id, pin: s.log.Pin(), snap: s.db.NewSnapshot()}
+	end := b.synced.Load()
+	r.end = *end
+	var err error
+	r.ledger, err = readLedger(r.snap, b.id)
+	if err == nil && before != end {
+		var stored mark
+		if stored, err = lastMark(r.snap, b.id, &r.ledger); stored.Offset < r.end.Offset {
+			r.end = stored
+		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.snap.Close())
-	}
-	if stored.Offset < r.end.Offset {
-		r.end = stored
+		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
@@ -116,17 +148,14 @@ var errEnough = errors.New("no more entries are wanted")
 // are not read.
 func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) error {
 	f := newFilter(req.Names)
-	bodies, err := r.iter(kindBody, after)
-	if err != nil {
-		return err
-	}
+	r.bodies, r.places = entryIter{kind: kindBody, after: after}, entryIter{kind: kindPlace, after: after}
 	var read int64
-	err = r.heads(after, func(h *head) error {
+	err := r.heads(after, func(h *head) error {
 		e := &h.entry
 		if !f.touches(h) {
 			return nil
 		}
-		body, ok, err := r.body(bodies, h, f)
+		body, ok, err := r.body(h, f)
 		if err != nil || !ok {
 			return err
 		}
@@ -139,7 +168,7 @@ func (r *reader) entries(l *store.Loaded, after uint64, req *store.LoadRequest) 
 		}
 		return nil
 	})
-	return errors.Join(err, bodies.Close())
+	return errors.Join(err, r.bodies.close(), r.places.close())
 }
 
 func (r *reader) iter(kind byte, after uint64) (*pebble.Iterator, error) {

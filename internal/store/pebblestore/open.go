@@ -25,7 +25,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: it cannot be locked, is another process using it? %w", o.Dir, err)
 	}
-	s := &Store{opts: o, lock: lock, g: &guard{FS: o.FS, dir: o.Dir}}
+	s := &Store{opts: o, lock: lock, g: &guard{FS: o.FS, dir: o.Dir, off: make(chan struct{})}}
 	if err = secureManifests(o.FS, o.Dir); err != nil {
 		err = describe(o.Dir, err)
 	} else {
@@ -50,10 +50,7 @@ func (s *Store) open() (err error) {
 		}
 		return err
 	}
-	if err = s.load(); err == nil {
-		err = s.g.failure()
-	}
-	if err != nil {
+	if err = s.settle(s.load()); err != nil {
 		return errors.Join(err, s.closeDB())
 	}
 	return nil
@@ -105,6 +102,9 @@ func (s *Store) load() error {
 	if err == nil && s.meta.Format < format {
 		err = s.upgrade()
 	}
+	if err == nil {
+		err = s.openLog()
+	}
 	if err != nil {
 		return err
 	}
@@ -119,21 +119,24 @@ func (s *Store) load() error {
 		}
 		s.vbs = append(s.vbs, b)
 	}
+	if err == nil {
+		err = s.openUpkeep()
+	}
 	return err
 }
 
-// load reads where a vbucket's log begins and ends. What Pebble has recovered
-// from its log it has written to synced tables, and the manifest was made durable
-// before it was read: so all of it counts as synced, also what a process that was
-// killed had left in the machine's memory.
+// load reads where a vbucket's log begins and ends. What Pebble has in its tables
+// is synced, and the manifest was made durable before it was read; what was
+// replayed is in the commit log, which has made sure of its end: so all of it counts
+// as synced, also what a process that was killed had left in the machine's memory.
 func (b *vbucket) load(r pebble.Reader) error {
 	l, err := readLedger(r, b.id)
 	if err == nil {
-		b.end, err = lastMark(r, b.id)
+		b.end, err = lastMark(r, b.id, &l)
 	}
 	end := b.end
 	b.synced.Store(&end)
-	b.trim.Store(&l.trim)
+	b.ledger.Store(&l)
 	return err
 }
 
@@ -150,6 +153,9 @@ func (s *Store) create() error {
 	if foreign {
 		return errors.New("the directory holds a Pebble database that is not Taba's; choose another directory")
 	}
+	if err := s.makeLog(); err != nil {
+		return err
+	}
 	s.meta = store.NewMeta(max(s.opts.VBuckets, 1), s.opts.Now().UTC())
 	s.meta.Format = format
 	b := s.db.NewBatch()
@@ -160,19 +166,32 @@ func (s *Store) create() error {
 	if err != nil {
 		return err
 	}
-	return s.commit(b)
+	return s.applyNow(b)
+}
+
+// applyNow applies a batch and makes it durable without the log.
+func (s *Store) applyNow(b *pebble.Batch) error {
+	if err := s.apply(b); err != nil {
+		return err
+	}
+	return s.flush()
 }
 
 // upgrade says that what is written from now on is of this release's format, so
 // that earlier ones, which would not understand it, refuse it. What is there
 // already needs no change.
 func (s *Store) upgrade() error {
+	if s.meta.Format < firstLogged {
+		if err := s.makeLog(); err != nil {
+			return err
+		}
+	}
 	s.meta.Format = format
 	b := s.db.NewBatch()
 	if err := b.Set([]byte{kindMeta}, encodeMeta(s.meta), nil); err != nil {
 		return err
 	}
-	return s.commit(b)
+	return s.applyNow(b)
 }
 
 // check refuses a store that this release or these settings do not fit.
@@ -192,11 +211,7 @@ func (s *Store) check() error {
 }
 
 // lastMark finds the end of a vbucket's log.
-func lastMark(r pebble.Reader, vb int) (mark, error) {
-	l, err := readLedger(r, vb)
-	if err != nil {
-		return mark{}, err
-	}
+func lastMark(r pebble.Reader, vb int, l *ledger) (mark, error) {
 	m := mark{Position: l.trim, events: l.events, bytes: l.bytes}
 	it, err := r.NewIter(&pebble.IterOptions{
 		LowerBound: logKey(nil, kindHead, vb, l.trim.Offset+1),

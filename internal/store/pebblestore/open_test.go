@@ -97,7 +97,7 @@ func TestForeign(t *testing.T) {
 	refuses(t, pebblestore.Options{Dir: "d", FS: foreign("k", "v")}, "not Taba's")
 	refuses(t, pebblestore.Options{Dir: "d", FS: foreign("M", "v")}, "description of the store")
 	meta := strings.Repeat("\x01", 24) + "\x09\x01\x01" + strings.Repeat("\x01", 8)
-	refuses(t, pebblestore.Options{Dir: "d", FS: foreign("M", meta)}, "format 9", "reads formats 1 to 2")
+	refuses(t, pebblestore.Options{Dir: "d", FS: foreign("M", meta)}, "format 9", "reads formats 1 to 3")
 
 	fs := vfs.NewMem()
 	f, err := fs.Create("file", "test")

@@ -34,7 +34,9 @@ type Options struct {
 	// Now is the clock of a store's creation; nil means time.Now.
 	Now func() time.Time
 
-	memTable uint64 // size of a write buffer; 0 means 16 MiB
+	memTable uint64 // size of a write buffer; 0 means 8 MiB
+	segment  int64  // size of a segment of the log; 0 means 16 MiB
+	logged   int    // size of the least body that stays in the log; 0 means 4 KiB
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -54,7 +56,13 @@ func (o Options) withDefaults() (Options, error) {
 		o.MinFreeBytes = defaultMinFree
 	}
 	if o.memTable == 0 {
-		o.memTable = 16 << 20
+		o.memTable = 8 << 20
+	}
+	if o.segment == 0 {
+		o.segment = 16 << 20
+	}
+	if o.logged == 0 {
+		o.logged = 4 << 10
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -70,6 +78,7 @@ func (o Options) pebble(g *guard, lock *pebble.Lock) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          g,
 		Lock:                        lock,
+		DisableWAL:                  true, // the commit log is ours
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                o.memTable,
 		MemTableStopWritesThreshold: 4,

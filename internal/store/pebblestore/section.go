@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-
-	"github.com/cockroachdb/pebble/v2"
+	"fmt"
+	"slices"
 
 	"github.com/tabaproject/taba/internal/store"
 )
@@ -64,6 +64,14 @@ func sectionKey(dst []byte, vb int, offset uint64, section int) []byte {
 	return binary.BigEndian.AppendUint32(logKey(dst, kindBody, vb, offset), uint32(section))
 }
 
+// ends returns where the sections end that the body was cut into.
+func (w *writer) ends() []int {
+	if len(w.sections) < 2 {
+		return nil
+	}
+	return slices.Clone(w.cuts)
+}
+
 // body writes a body, in the sections it was cut into.
 func (w *writer) body(vb int, offset uint64, body []byte) {
 	if len(w.sections) < 2 {
@@ -81,15 +89,21 @@ func (w *writer) body(vb int, offset uint64, body []byte) {
 
 // body copies the body of an entry for the reader: all of it if everything is
 // wanted, else at least the tabs that are. ok is false if there are none.
-func (r *reader) body(it *pebble.Iterator, h *head, f *filter) (body []byte, ok bool, err error) {
+func (r *reader) body(h *head, f *filter) (body []byte, ok bool, err error) {
 	e := &h.entry
 	if e.Kind != store.KindPartials {
 		return nil, true, nil
 	}
+	if err := r.locate(h); err != nil {
+		return nil, false, err
+	}
 	if len(h.sections) == 0 {
-		r.key = logKey(r.key[:0], kindBody, r.vb, e.Position.Offset)
-		v, err := r.piece(it, e)
-		return bytes.Clone(v), true, err
+		body, err := r.whole(h)
+		return body, true, err
+	}
+	if f.names == nil && h.logged {
+		body, err := r.all()
+		return body, true, err
 	}
 	if f.names == nil {
 		body = make([]byte, 0, h.size)
@@ -104,23 +118,85 @@ func (r *reader) body(it *pebble.Iterator, h *head, f *filter) (body []byte, ok 
 		if !f.may(e.Body[at:at+outlined]) || !f.any(&part) {
 			continue
 		}
-		r.key = sectionKey(r.key[:0], r.vb, e.Position.Offset, i)
-		v, err := r.piece(it, e)
-		if err != nil {
-			return nil, false, err
-		}
 		if i > 0 && len(body) == 0 {
 			body = append(body, e.Body[0]) // the version, which all have
 		}
-		body = append(body, v...)
+		if body, err = r.section(body, h, i); err != nil {
+			return nil, false, err
+		}
 	}
 	return body, len(body) > 0, nil
 }
 
-// piece returns what is under r.key, valid until it moves.
-func (r *reader) piece(it *pebble.Iterator, e *store.Entry) ([]byte, error) {
+// locate reads where a body lies that is in the log.
+func (r *reader) locate(h *head) error {
+	if !h.logged {
+		return nil
+	}
+	offset := h.entry.Position.Offset
+	r.key = logKey(r.key[:0], kindPlace, r.vb, offset)
+	v, err := r.value(&r.places, offset)
+	if err == nil {
+		r.pieces, err = decodePlace(r.pieces[:0], v)
+	}
+	if err == nil && len(r.pieces) != max(len(h.sections), 1) {
+		err = fmt.Errorf("place of entry %d: %w", offset, errValue)
+	}
+	return err
+}
+
+// whole reads a body that is not in sections.
+func (r *reader) whole(h *head) ([]byte, error) {
+	if h.logged {
+		return r.all()
+	}
+	offset := h.entry.Position.Offset
+	r.key = logKey(r.key[:0], kindBody, r.vb, offset)
+	v, err := r.value(&r.bodies, offset)
+	return bytes.Clone(v), err
+}
+
+// all reads all pieces of the body that was located.
+func (r *reader) all() ([]byte, error) {
+	last := r.pieces[len(r.pieces)-1]
+	body := make([]byte, last.Offset+int64(last.Length)-r.pieces[0].Offset)
+	err := r.pin.Read(last.Segment, r.pieces[0].Offset, body)
+	rest := body
+	for _, p := range r.pieces {
+		if err != nil {
+			return nil, err
+		}
+		err = r.pin.Check(p, rest[:p.Length])
+		rest = rest[p.Length:]
+	}
+	return body, err
+}
+
+// section appends a section of a body to dst.
+func (r *reader) section(dst []byte, h *head, n int) ([]byte, error) {
+	if !h.logged {
+		offset := h.entry.Position.Offset
+		r.key = sectionKey(r.key[:0], r.vb, offset, n)
+		v, err := r.value(&r.bodies, offset)
+		return append(dst, v...), err
+	}
+	p, at := r.pieces[n], len(dst)
+	dst = slices.Grow(dst, int(p.Length))[:at+int(p.Length)]
+	err := r.pin.Read(p.Segment, p.Offset, dst[at:])
+	if err == nil {
+		err = r.pin.Check(p, dst[at:])
+	}
+	return dst, err
+}
+
+// value returns what an entry must have under r.key, valid until it moves.
+func (r *reader) value(from *entryIter, offset uint64) ([]byte, error) {
+	it, err := from.open(r)
+	if err != nil {
+		return nil, err
+	}
 	if !move(it, r.key) || !bytes.Equal(it.Key(), r.key) {
-		return nil, errors.Join(missing(e.Position.Offset), it.Error())
+		return nil, errors.Join(missing(offset), it.Error())
 	}
 	return it.ValueAndErr()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/tabaproject/taba/internal/store/pebblestore"
 )
 
-// goldenBody is what the entries of testdata/format1 hold.
+// goldenBody is what the entries of the stores in testdata hold.
 func goldenBody(second int) []byte {
 	var w store.BodyWriter
 	for tab := range 4 {
@@ -135,11 +135,17 @@ func equal(a, b [][]byte) bool {
 	return bytes.Equal(bytes.Join(a, []byte{0, 1}), bytes.Join(b, []byte{0, 1})) && len(a) == len(b)
 }
 
-// TestFormat1: a store made by the first releases is read, taken over and gone on
-// with.
-func TestFormat1(t *testing.T) {
+// TestFormats: a store of each format, whose process was killed, is read, taken over
+// and gone on with.
+func TestFormats(t *testing.T) {
+	for _, name := range []string{"format1", "format2", "format3"} {
+		t.Run(name, func(t *testing.T) { testFormat(t, "testdata/"+name) })
+	}
+}
+
+func testFormat(t *testing.T, from string) {
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("testdata/format1")); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // as it was, and taken over
@@ -147,8 +153,8 @@ func TestFormat1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Meta().Format; got != 2 {
-			t.Errorf("format %d, want 2", got)
+		if got := s.Meta().Format; got != 3 {
+			t.Errorf("format %d, want 3", got)
 		}
 		l := &logOf{Store: s, id: sourceOf(t, s)}
 		heads, err := s.Heads(t.Context(), l.id)

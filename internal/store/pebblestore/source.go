@@ -143,11 +143,11 @@ func (s *Store) exclusively(ctx context.Context, write func(w *writer) error, do
 	if err := s.g.failure(); err != nil {
 		return err
 	}
-	w := &writer{s: s, batch: s.db.NewBatch()}
+	w := &writer{s: s, commit: commit{batch: s.db.NewBatch()}}
 	if err := write(w); err != nil {
 		return s.settle(errors.Join(err, w.batch.Close()))
 	}
-	if err := w.commit(); err != nil {
+	if err := w.finish(); err != nil {
 		return err
 	}
 	for _, f := range done {

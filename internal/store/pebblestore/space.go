@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// defaultMinFree is what Pebble may need, with room to spare, to go on with
-// what it has already taken.
+// defaultMinFree is what the log and Pebble may need, with room to spare, to go on
+// with what they have already taken.
 const defaultMinFree = 64 << 20
 
 // space reports, as syscall.ENOSPC, that the disk is nearly full. Pebble does

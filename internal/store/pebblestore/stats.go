@@ -7,17 +7,28 @@ import (
 	"github.com/tabaproject/taba/internal/store"
 )
 
-// Stats implements store.Store.
-func (s *Store) Stats(ctx context.Context, vb int) (store.Stats, error) {
-	return s.stats(ctx, vb, func(*reader, *store.Stats) error { return nil })
+// Stats implements store.Store. It reads nothing: a compactor asks after commits.
+func (s *Store) Stats(ctx context.Context, vb int) (st store.Stats, err error) {
+	b, err := s.beginVB(ctx, vb)
+	if err != nil {
+		return st, err
+	}
+	defer s.life.RUnlock()
+	l := b.ledger.Load() // before the end, which is never behind it then
+	return stats(l, b.synced.Load()), nil
+}
+
+func stats(l *ledger, end *mark) store.Stats {
+	return store.Stats{
+		End: end.Position, Trim: l.trim,
+		LogBytes: int64(end.bytes - l.bytes), RecordBytes: int64(l.recordBytes),
+		Appended: end.events, Recorded: l.recorded,
+		Pruned: l.pruned, Deleted: l.deleted, SetAside: l.setAside,
+	}
 }
 
 // Audit implements store.Store. It reads a snapshot and holds nobody up.
-func (s *Store) Audit(ctx context.Context, vb int) (store.Stats, error) {
-	return s.stats(ctx, vb, (*reader).tail)
-}
-
-func (s *Store) stats(ctx context.Context, vb int, more func(*reader, *store.Stats) error) (st store.Stats, err error) {
+func (s *Store) Audit(ctx context.Context, vb int) (st store.Stats, err error) {
 	b, err := s.beginVB(ctx, vb)
 	if err != nil {
 		return st, err
@@ -27,14 +38,8 @@ func (s *Store) stats(ctx context.Context, vb int, more func(*reader, *store.Sta
 	if err != nil {
 		return st, s.settle(err)
 	}
-	l := &r.ledger
-	st = store.Stats{
-		End: r.end.Position, Trim: l.trim,
-		LogBytes: int64(r.end.bytes - l.bytes), RecordBytes: int64(l.recordBytes),
-		Appended: r.end.events, Recorded: l.recorded,
-		Pruned: l.pruned, Deleted: l.deleted, SetAside: l.setAside,
-	}
-	return st, s.settle(errors.Join(more(r, &st), r.snap.Close()))
+	st = stats(&r.ledger, &r.end)
+	return st, s.settle(errors.Join(r.tail(&st), r.close()))
 }
 
 // tail counts the events of entries, per tab, after that tab's record.

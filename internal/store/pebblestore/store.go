@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/store/seglog"
 )
 
 // Store is the embedded engine. See Open.
@@ -19,9 +20,12 @@ type Store struct {
 	db   *pebble.DB
 	lock *pebble.Lock
 	g    *guard
+	log  *seglog.Log
 	vbs  []*vbucket
 
 	members store.Roster // of this process alone
+	commits commits
+	upkeep  upkeep
 
 	// horizons is written with every vbucket's lock held and read with one.
 	horizons store.Horizons
@@ -36,11 +40,11 @@ var _ store.Store = (*Store)(nil)
 // vbucket is what is kept in memory of one vbucket.
 type vbucket struct {
 	id     int
-	mu     sync.Mutex           // held by who appends, until the sync has returned
-	end    mark                 // of the last entry, guarded by mu
-	synced atomic.Pointer[mark] // of the last entry whose sync has returned
-	folds  sync.Mutex           // held by who compacts
-	trim   atomic.Pointer[store.Position]
+	mu     sync.Mutex             // held by who appends, until the sync has returned
+	end    mark                   // of the last entry, guarded by mu
+	synced atomic.Pointer[mark]   // of the last entry whose sync has returned
+	folds  sync.Mutex             // held by who compacts
+	ledger atomic.Pointer[ledger] // as the last compaction left it
 }
 
 // mark is a place in a log, with what was appended up to it.
@@ -89,23 +93,40 @@ func (s *Store) settle(err error) error {
 	return err
 }
 
-// commit writes a batch and syncs it. Afterwards the batch is released. An
-// error means that its fate is not known until the store is opened again.
-func (s *Store) commit(b *pebble.Batch) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.stuck.Store(true)
-			s.g.cut(fmt.Errorf("pebble panicked: %v", p))
-			err = s.g.failure()
-		}
-	}()
-	if err := s.db.Apply(b, pebble.Sync); err != nil {
+// apply applies a batch, which releases it, without making it durable. An error
+// means that its fate is not known until the store is opened again.
+func (s *Store) apply(b *pebble.Batch) (err error) {
+	defer s.recovered(&err)
+	if err := s.db.Apply(b, pebble.NoSync); err != nil {
 		s.g.cut(err)
 	}
 	if err := s.g.failure(); err != nil {
 		return err
 	}
 	return b.Close()
+}
+
+// recovered is deferred by what calls Pebble and may meet a panic of its.
+func (s *Store) recovered(err *error) {
+	if p := recover(); p != nil {
+		s.stuck.Store(true)
+		s.g.cut(fmt.Errorf("pebble panicked: %v", p))
+		*err = s.g.failure()
+	}
+}
+
+// flush makes all that was applied durable in Pebble's tables.
+func (s *Store) flush() (err error) {
+	defer s.recovered(&err)
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return s.settle(err)
+	}
+	select {
+	case <-done:
+	case <-s.g.off: // Pebble may try again for ever
+	}
+	return s.g.failure()
 }
 
 // Shutdown implements store.Store.
@@ -116,12 +137,17 @@ func (s *Store) Shutdown() error {
 		return nil
 	}
 	s.closed = true
+	s.upkeep.wait()
+	if s.g.failure() == nil {
+		_ = s.flush() // closeDB says what failed
+	}
 	return errors.Join(s.closeDB(), s.lock.Close())
 }
 
-// closeDB closes Pebble. After a failure nothing it does reaches the disk, and
+// closeDB closes Pebble and the log. After a failure nothing it does reaches the disk, and
 // what it then complains about is of no interest.
 func (s *Store) closeDB() (err error) {
+	s.upkeep.wait()
 	failure := s.g.failure()
 	if s.stuck.Load() {
 		return failure
@@ -134,7 +160,10 @@ func (s *Store) closeDB() (err error) {
 			err = failure
 		}
 	}()
-	return s.db.Close()
+	if s.log != nil {
+		err = s.log.Close()
+	}
+	return errors.Join(err, s.db.Close())
 }
 
 // get reads a value and hands it to use, which must not keep it. It returns

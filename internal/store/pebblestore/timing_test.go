@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -60,7 +59,7 @@ func bodyOf(size, tabs int) []byte {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	for _, size := range []int{1 << 10, 64 << 10} {
+	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 			s := openDisk(b)
 			c := newSource(b, s, 1)
@@ -74,6 +73,41 @@ func BenchmarkAppend(b *testing.B) {
 			reportCPU(b, began)
 		})
 	}
+}
+
+// BenchmarkAppendTrimmed is BenchmarkAppend while the log is trimmed, as a
+// compactor does: what the segments that are given up are worth.
+func BenchmarkAppendTrimmed(b *testing.B) {
+	s := openDisk(b)
+	c := newSource(b, s, 1)
+	body := bodyOf(1<<20, 1)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	began := cpu(b)
+	var old store.Position
+	for n := 0; b.Loop(); n++ {
+		c.send(b, s, body)
+		if n%64 == 63 {
+			old = trim(b, s, old)
+		}
+	}
+	reportCPU(b, began)
+}
+
+// trim folds the one tab of all entries.
+func trim(b *testing.B, s store.Store, old store.Position) store.Position {
+	b.Helper()
+	end := load(b, s, store.LoadRequest{After: old, MaxBytes: 1}).End
+	for more := true; more; {
+		l := load(b, s, store.LoadRequest{After: end, MaxBytes: 1})
+		end, more = l.End, l.More
+	}
+	u := store.Update{Tab: store.Tab{Name: "bids_won_0000", Type: "CounterGroup"}, Old: old, Stored: old.Offset > 0, New: end, First: 1}
+	done, err := s.Compact(b.Context(), 0, []store.Update{u}, end)
+	if err != nil || done.Trim != end {
+		b.Fatal(done, err)
+	}
+	return end
 }
 
 // BenchmarkPebble is what Append is measured against: one synced value.
@@ -107,19 +141,22 @@ func (quiet) Infof(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
 func (quiet) Fatalf(string, ...any) {}
 
-// cpu is the time that the process has run on processors.
-func cpu(b *testing.B) time.Duration {
+// cpu is the time that the process has run on processors, and how often one of its
+// threads has given its up to wait.
+func cpu(b *testing.B) (u syscall.Rusage) {
 	b.Helper()
-	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return u
 }
 
-func reportCPU(b *testing.B, began time.Duration) {
+func reportCPU(b *testing.B, began syscall.Rusage) {
 	b.Helper()
-	b.ReportMetric(float64((cpu(b)-began).Microseconds())/float64(b.N), "cpu-us/op")
+	now := cpu(b)
+	ns := now.Utime.Nano() + now.Stime.Nano() - began.Utime.Nano() - began.Stime.Nano()
+	b.ReportMetric(float64(ns)/1000/float64(b.N), "cpu-us/op")
+	b.ReportMetric(float64(now.Nvcsw-began.Nvcsw)/float64(b.N), "waits/op")
 }
 
 // BenchmarkLoadNothing is what most queries find.
@@ -214,6 +251,7 @@ func BenchmarkCompact(b *testing.B) {
 	c := newSource(b, s, 1)
 	var old store.Position
 	b.ReportAllocs()
+	began := cpu(b)
 	for b.Loop() {
 		c.send(b, s, bodyOf(1<<10, 1))
 		end := load(b, s, store.LoadRequest{After: old}).End
@@ -231,4 +269,5 @@ func BenchmarkCompact(b *testing.B) {
 		}
 		old = end
 	}
+	reportCPU(b, began)
 }

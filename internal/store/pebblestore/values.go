@@ -135,18 +135,25 @@ type head struct {
 	events uint64      // of all entries up to and with this one
 	bytes  uint64      // likewise
 
+	logged   bool   // the body is in the commit log
 	size     uint64 // of the body, if it is in sections
 	sections []int  // how much of the outline is of each; none: the body is whole
 }
 
-// inSections is set in the kind of a head whose body is in sections.
-const inSections = 0x80
+// Set in the kind of a head.
+const (
+	inSections = 0x80 // the body is in sections
+	inLog      = 0x40 // the body is in the commit log
+)
 
 func appendHead(dst []byte, h *head) []byte {
 	e := &h.entry
 	kind := byte(e.Kind)
 	if len(h.sections) > 0 {
 		kind |= inSections
+	}
+	if h.logged {
+		kind |= inLog
 	}
 	dst = append(dst, kind)
 	dst = binary.LittleEndian.AppendUint64(dst, e.Position.Identity)
@@ -177,7 +184,8 @@ func (h *head) decode(offset uint64, v []byte) error {
 	e := &h.entry
 	var cut bool
 	if kind := d.take(1); !d.bad {
-		e.Kind, cut = store.Kind(kind[0]&^inSections), kind[0]&inSections != 0
+		e.Kind, cut = store.Kind(kind[0]&^(inSections|inLog)), kind[0]&inSections != 0
+		h.logged = kind[0]&inLog != 0
 	}
 	e.Position = store.Position{Offset: offset, Identity: d.uint64()}
 	h.events, h.bytes = d.uvarint(), d.uvarint()
