@@ -100,6 +100,16 @@ type Slice interface {
 	Distinct() (n, standardError float64)
 }
 
+// Spreading is what a Slice is, besides, if it tells how its values are spread.
+type Spreading interface {
+	// Spread calls f with values in ascending order, each of which stands for n
+	// values within a relative distance of bound. Which value stands for which
+	// does not depend on what else there is, so the spreads of two slices can be
+	// added and subtracted. (Among values less than 10⁻¹⁷ of the largest it does:
+	// they are not told apart.)
+	Spread(f func(value float64, n uint64)) (bound float64)
+}
+
 // Choose returns the finest ring that has a window of so many seconds, if any,
 // and how many of its buckets that is. They cover the window's length up to a
 // bucket, since the newest of them is not over yet.

@@ -96,3 +96,28 @@ func (d *dist) extremes() (least, greatest float64) {
 	}
 	return d.runs[0].value, d.runs[len(d.runs)-1].value
 }
+
+// Spread implements state.Spreading: also values that are known exactly are
+// told by the middles of the bins that they would be in.
+func (d *dist) Spread(f func(value float64, n uint64)) (bound float64) {
+	s := d.sketch
+	if !d.sketched {
+		s = new(sketch)
+		s.reset()
+		s.load(d.runs)
+	}
+	for i := s.neg.len() - 1; i >= 0; i-- {
+		if bin, n := s.neg.at(i); n > 0 {
+			f(-valueOf(bin), n)
+		}
+	}
+	if s.zero > 0 {
+		f(0, s.zero)
+	}
+	for i := range s.pos.len() {
+		if bin, n := s.pos.at(i); n > 0 {
+			f(valueOf(bin), n)
+		}
+	}
+	return sketchError
+}
