@@ -18,6 +18,11 @@ type Range struct {
 	Prefix string
 	Whole  bool                   // Prefix is the whole name
 	Match  func(name string) bool // nil: all that begin with Prefix
+
+	// Next returns, of a name that does not match, the least one behind it that
+	// may; more is false if there is none. Nil: whichever comes next. It spares
+	// looking at everything that begins with Prefix.
+	Next func(name string) (next string, more bool)
 }
 
 // A Look says which States are asked for.
@@ -137,15 +142,28 @@ func (s *shard) choose(ctx context.Context, c *Chosen) error {
 }
 
 func (s *shard) chooseRange(ctx context.Context, c *Chosen, r Range) error {
-	return s.eachTab(ctx, store.TabName{Namespace: c.look.Namespace, Name: r.Prefix}, func(t *tab) bool {
-		if !strings.HasPrefix(t.name.Name, r.Prefix) || t.name.Namespace != c.look.Namespace {
+	from := store.TabName{Namespace: c.look.Namespace, Name: r.Prefix}
+	for more := true; more; {
+		more = false
+		err := s.eachTab(ctx, from, func(t *tab) bool {
+			if !strings.HasPrefix(t.name.Name, r.Prefix) || t.name.Namespace != c.look.Namespace {
+				return false
+			}
+			if r.matches(t.name.Name) {
+				s.take(c, t)
+				return true
+			}
+			if r.Next == nil {
+				return true
+			}
+			from.Name, more = r.Next(t.name.Name)
 			return false
+		})
+		if err != nil {
+			return err
 		}
-		if r.matches(t.name.Name) {
-			s.take(c, t)
-		}
-		return true
-	})
+	}
+	return nil
 }
 
 func (r *Range) matches(name string) bool { return r.Match == nil || r.Match(name) }
@@ -221,6 +239,26 @@ func (s *shard) clientsIn(namespace string, r *Range, set clientSet) {
 			}
 		}
 	})
+}
+
+// Clients returns the names of the clients that those tabs have for which want
+// holds, in no order; of a choice of clients nothing is asked.
+func (c *Chosen) Clients(want func(tab int) bool) (names []string) {
+	seen := clientSet{}
+	for i, t := range c.targets {
+		if !want(i) {
+			continue
+		}
+		t.shard.mu.RLock()
+		for cl := range t.kind.clients {
+			if _, known := seen[cl.name.Name]; !known {
+				seen[cl.name.Name] = struct{}{}
+				names = append(names, cl.name.Name)
+			}
+		}
+		t.shard.mu.RUnlock()
+	}
+	return names
 }
 
 // Visitor is called with a chosen tab's index in Chosen.Tabs and one of its

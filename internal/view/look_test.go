@@ -269,3 +269,26 @@ func TestIndexIsMadeWhileCommitsGoOn(t *testing.T) {
 	}
 	checkLists(t, v, there)
 }
+
+// TestChooseSkips: where a Range says where the next name may be, nothing is
+// looked at before that.
+func TestChooseSkips(t *testing.T) {
+	st := newFakeStore(1)
+	v := New(st, testRegistry(t), Options{})
+	for _, name := range []string{"a", "b1", "b2", "b3", "c", "d1", "d2", "e"} {
+		st.append(event{tab: name, client: "c", value: 1})
+	}
+	looked := 0
+	c, err := v.Choose(t.Context(), Look{Tabs: []Range{{
+		Match: func(name string) bool { looked++; return name == "a" || name == "d2" },
+		Next: func(name string) (string, bool) {
+			if name < "d2" {
+				return "d2", true
+			}
+			return "", false
+		},
+	}}})
+	if err != nil || !slices.Equal(c.names(), []string{"a", "d2"}) || looked != 4 {
+		t.Errorf("%v %v, %d were looked at", c.names(), err, looked)
+	}
+}
