@@ -16,6 +16,7 @@ import (
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/ingest"
 	"github.com/tabaproject/taba/internal/member"
+	"github.com/tabaproject/taba/internal/promapi"
 	"github.com/tabaproject/taba/internal/query"
 	"github.com/tabaproject/taba/internal/statsd"
 	"github.com/tabaproject/taba/internal/store"
@@ -49,6 +50,7 @@ type server struct {
 	budget    *ingest.Budget
 	quota     *ingest.Quota
 	query     *query.Handler
+	prom      *promapi.API
 	front     *front
 	statsd    *statsd.Door // nil if it is not listened for
 	latency   Latency
@@ -132,6 +134,17 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 		o.Servers = s.servers
 	}
 	s.query = query.New(o)
+	s.prom = promapi.New(promapi.Options{
+		View: s.view, Registry: reg, Now: s.opts.Now, Version: s.opts.Version, Log: log,
+		Latency: func() float64 {
+			enqueue, processed := s.lag()
+			return enqueue + processed
+		},
+		Own: func(w io.Writer) {
+			s.counts.WritePrometheus(w)
+			s.writeMetrics(w)
+		},
+	})
 	front := s.opts
 	front.Ready = func(addr string) {
 		s.listening.Store(&addr)
@@ -141,7 +154,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	s.front.slow = newSlow(s.cfg.Data, s.cfg.Limits, s.opts)
 	s.front.draining = s.query.EndLive
 	s.routes(reg)
-	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.query.WritePrometheus, s.writeMetrics)
+	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.query.WritePrometheus, s.prom.WritePrometheus, s.writeMetrics)
 }
 
 func (s *server) routes(reg *state.Registry) {
@@ -168,6 +181,9 @@ func (s *server) routes(reg *state.Registry) {
 		} else {
 			s.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
 		}
+	}
+	for _, pattern := range s.prom.Patterns() {
+		s.handle(member.Control, pattern, ingest.Read, s.prom)
 	}
 }
 

@@ -57,9 +57,10 @@ var plan = map[string]room{
 	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/view", "questions to answers; it knows views, not engines"},
 	"internal/query/eval": {"state internal/query/lang internal/view", "a query and a view to an answer; it knows no HTTP"},
 	"internal/query/lang": {"", "text to queries; it knows nobody who answers them"},
+	"internal/promapi":    {"state internal/query/lang internal/store internal/view", "the same for those who ask in PromQL; it knows views, not engines"},
 
 	// What knows them all, and what is beside them.
-	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/view internal/query", "wiring: the only place that knows every stage"},
+	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/view internal/query internal/promapi", "wiring: the only place that knows every stage"},
 	"internal/cli":           {"", "asks servers as any client does, over HTTP"},
 	"internal/fleet":         {"internal/wire", "records as any client does, over HTTP"},
 	"internal/demo":          {"internal/app internal/child internal/cli internal/fleet internal/redisrun internal/wire", "a server and an agent in one process, or a cluster of many, seen from outside"},
@@ -191,6 +192,7 @@ var heavy = map[string]string{
 	"github.com/cockroachdb/pebble/v2": "the storage engine",
 	"github.com/spf13/cobra":           "the command line",
 	"github.com/jedib0t/go-pretty/v6":  "tables",
+	"github.com/prometheus/prometheus": "the query engine of Prometheus",
 }
 
 func TestPublicPackagesAreLight(t *testing.T) {
