@@ -115,6 +115,22 @@ func (s *Shard) start(ctx context.Context, dir string, n int) error {
 	return nil
 }
 
+// One starts a server alone, which keeps its files below dir in a directory of its
+// name.
+func One(ctx context.Context, dir, name string, args ...string) (*Server, error) {
+	s, err := place(dir, name, func(name, dir, port string) (*Server, error) {
+		return New(name, dir, Loopback, port, args...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Start(ctx); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // place gives a server a directory and a port.
 func place(dir, name string, make func(name, dir, port string) (*Server, error)) (*Server, error) {
 	port, err := child.FreePort()

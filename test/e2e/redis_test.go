@@ -2,83 +2,65 @@ package e2e
 
 import (
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tabaproject/taba/internal/child"
+	"github.com/tabaproject/taba/internal/redisrun"
 )
 
 // redis is a redis-server, or a Sentinel, that runs.
 type redis struct {
+	*redisrun.Server
 	addr string
-	cmd  *exec.Cmd
 }
 
 // startRedis starts a server that keeps what it answered.
 func startRedis(t *testing.T, args ...string) *redis {
 	t.Helper()
-	addr := freeAddress(t)
-	host, port, _ := net.SplitHostPort(addr)
-	return runRedis(t, addr, exec.Command("redis-server", append([]string{
-		"--port", port, "--bind", host, "--dir", t.TempDir(), "--save", "", "--appendonly", "yes",
-	}, args...)...))
+	return runRedis(t)(redisrun.New("redis", t.TempDir(), redisrun.Loopback, freePort(t), args...))
 }
 
 // startSentinel starts a Sentinel that knows masters and never lets another
-// take over.
+// take over, as it is alone.
 func startSentinel(t *testing.T, masters map[string]*redis) *redis {
 	t.Helper()
-	addr := freeAddress(t)
-	host, port, _ := net.SplitHostPort(addr)
-	conf := []string{"port " + port, "bind " + host, "dir " + t.TempDir()}
+	at := map[string]string{}
 	for name, m := range masters {
-		host, port, _ := net.SplitHostPort(m.addr)
-		conf = append(conf, fmt.Sprintf("sentinel monitor %s %s %s 2", name, host, port))
+		at[name] = m.addr
 	}
-	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	if err := os.WriteFile(file, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return runRedis(t, addr, exec.Command("redis-sentinel", file))
+	return runRedis(t)(redisrun.NewSentinel("sentinel", t.TempDir(), redisrun.Loopback, freePort(t), at, time.Minute))
 }
 
-func freeAddress(t *testing.T) string {
+func freePort(t *testing.T) string {
 	t.Helper()
-	addr, err := child.FreeAddress()
+	port, err := child.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return addr
+	return port
 }
 
-func runRedis(t *testing.T, addr string, cmd *exec.Cmd) *redis {
-	t.Helper()
-	child.Prepare(cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v: install redis-server and redis-sentinel, on Debian with: apt-get install redis-server redis-sentinel", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	})
-	eventually(t, cmd.Path+" listens", func() bool {
-		c, err := net.Dial("tcp", addr)
+// runRedis runs a server until the test is over.
+func runRedis(t *testing.T) func(*redisrun.Server, error) *redis {
+	return func(s *redisrun.Server, err error) *redis {
+		t.Helper()
 		if err == nil {
-			_ = c.Close()
+			t.Cleanup(func() { _ = s.Close() }) // it is killed
+			err = s.Start(t.Context())
 		}
-		return err == nil
-	})
-	return &redis{addr: addr, cmd: cmd}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &redis{Server: s, addr: s.Addr}
+	}
 }
 
 func (r *redis) signal(t *testing.T, s syscall.Signal) {
 	t.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
+	if err := r.Signal(s); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -86,7 +68,10 @@ func (r *redis) signal(t *testing.T, s syscall.Signal) {
 // again starts a server that was killed, with what it had.
 func (r *redis) again(t *testing.T) {
 	t.Helper()
-	*r = *runRedis(t, r.addr, exec.Command(r.cmd.Path, r.cmd.Args[1:]...))
+	r.Kill()
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // launchShared starts servers that share a store, each under a name of its own.

@@ -217,5 +217,5 @@ func TestShardAway(t *testing.T) {
 		eventually(t, what+": answers are complete again", whole)
 	}
 	spoil("hangs", func() { two.signal(t, syscall.SIGSTOP) }, func() { two.signal(t, syscall.SIGCONT) })
-	spoil("is gone", func() { _ = two.cmd.Process.Kill(); _ = two.cmd.Wait() }, func() { two.again(t) })
+	spoil("is gone", two.Kill, func() { two.again(t) })
 }

@@ -4,22 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/redisrun"
 )
 
 // shared is some servers on one Redis.
 type shared struct {
-	redis   *bench.Process
+	redis   *redisrun.Server
 	servers []*bench.Process
 }
 
 // share starts a Redis and n servers on it, which know each other.
 func (s *setup) share(ctx context.Context, n int) (*shared, error) {
-	redis, err := bench.StartRedis(ctx, s.dir)
+	dir, err := os.MkdirTemp(s.dir, "shared-")
+	if err != nil {
+		return nil, err
+	}
+	redis, err := redisrun.One(ctx, dir, "redis")
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +41,7 @@ func (s *setup) share(ctx context.Context, n int) (*shared, error) {
 
 // join starts one more server and waits until all know it.
 func (s *setup) join(ctx context.Context, c *shared) error {
-	p, err := s.start(ctx, "server", "--store", c.redis.URL, "--name", fmt.Sprint("server", len(c.servers)))
+	p, err := s.start(ctx, "server", "--store", "redis://"+c.redis.Addr, "--name", fmt.Sprint("server", len(c.servers)))
 	if err != nil {
 		return err
 	}
@@ -68,7 +74,7 @@ func (c *shared) stop() {
 	for _, p := range c.servers {
 		p.Stop()
 	}
-	c.redis.Kill()
+	_ = c.redis.Close() // it is killed
 }
 
 // Of what is offered to each server.
@@ -119,7 +125,7 @@ func (s *setup) sharedLoad(ctx context.Context, n int) (cpu, redis float64, err 
 	defer c.stop()
 	reports, errs := make([]*bench.Report, n), make([]error, n)
 	var wg sync.WaitGroup
-	before, begun := c.redis.CPU(), time.Now()
+	before, begun := bench.CPUOf(c.redis.Pid()), time.Now()
 	for i, p := range c.servers {
 		wg.Go(func() {
 			reports[i], errs[i] = bench.Run(ctx, bench.Options{
@@ -129,7 +135,7 @@ func (s *setup) sharedLoad(ctx context.Context, n int) (cpu, redis float64, err 
 		})
 	}
 	wg.Wait()
-	spent, took := c.redis.CPU()-before, time.Since(begun)
+	spent, took := bench.CPUOf(c.redis.Pid())-before, time.Since(begun)
 	if err := errors.Join(errs...); err != nil {
 		return 0, 0, err
 	}
