@@ -48,7 +48,7 @@ Try it:  taba demo`,
 	root.SetCompletionCommandGroupID("set")
 	for id, cmds := range map[string][]*cobra.Command{
 		"run": {newServer(), newAgent(), newDemo()},
-		"ask": {newQuery(), newAgg(), newProjection(), newNames(), newClients(), newTypes(), newStatus(), newSend(), newVerify(), newBench(), newCapacity()},
+		"ask": {newQuery(), newAgg(), newProjection(), newNames(), newClients(), newTypes(), newStatus(), newExplain(), newTop(), newTail(), newLatency(), newSend(), newVerify(), newBench(), newCapacity()},
 		"set": {newConfig(), newToken()},
 	} {
 		for _, c := range cmds {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/forward"
 	"github.com/tabaproject/taba/internal/ingest"
+	"github.com/tabaproject/taba/internal/query"
 	"github.com/tabaproject/taba/internal/spool"
 	"github.com/tabaproject/taba/internal/statsd"
 	"github.com/tabaproject/taba/state/builtin"
@@ -46,7 +48,9 @@ type agent struct {
 	front     *front
 	statsd    *statsd.Door // nil if it is not listened for
 	latency   Latency
+	ingesting Latency // of requests
 	rest      *rest
+	teller    *told
 	started   time.Time
 }
 
@@ -75,18 +79,40 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 	}
 	a.committer = commit.NewAgent(forwarder, reg)
 	a.front = newFront(opts, auth, a.healthy)
+	a.teller = newTold(opts, a.front, counts,
+		stage{"ingest", &a.ingesting}, stage{"commit", &a.latency})
 	a.front.slow = newSlow(cfg.Spool, cfg.Limits, opts)
 	o := ingestOptions(cfg.Limits, opts)
 	o.Agent, o.Metrics, o.Budget = true, counts, a.budget
 	a.quota = quota(cfg.Limits, a.types)
 	o.Quota = a.quota
 	o.Gather, o.Pace = a.front.slow.file, pace(&a.latency)
-	a.front.handle("/post", ingest.Write, ingest.New(reg, learning{a}, a.types, o))
-	a.front.events(ingest.NewEvents(reg, learning{a}, a.types, nil, o))
+	a.front.handle("/post", ingest.Write, observed(&a.ingesting, ingest.New(reg, learning{a}, a.types, o)))
+	a.front.events(ingest.NewEvents(reg, learning{a}, a.types, nil, o), &a.ingesting)
+	self := query.NewSelf(query.SelfOptions{
+		Kind: "agent", Name: a.name(), Trail: a.teller.trail, Known: a.types, Fill: a.fill, Now: opts.Now, Log: opts.Logger,
+	})
+	for _, r := range self.Routes() {
+		a.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
+	}
+	a.front.draining = self.End
 	a.front.handle("/status", ingest.Read, getOnly(a.status))
 	a.front.handle("/", 0, http.HandlerFunc(ingest.NotFound))
 	a.front.metrics = append(a.front.metrics, counts.WritePrometheus, a.writeMetrics)
 	return a, nil
+}
+
+// name is by which the agent is known.
+func (a *agent) name() string {
+	if a.cfg.Name != "" {
+		return a.cfg.Name
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(a.cfg.Listen)
+	return net.JoinHostPort(host, port)
 }
 
 func openForwarder(cfg AgentConfig, opts Options, servers []string, merger *fold.Merger) (*forward.Forwarder, error) {
@@ -112,6 +138,8 @@ func (a *agent) run(ctx context.Context) error {
 	behind, stop := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { a.rest.run(behind, releaseMemory) })
+	work.Go(func() { a.teller.meter.run(behind) })
+	work.Go(func() { newReporter(a).run(behind) })
 	work.Go(func() { a.discover(behind, net.DefaultResolver.LookupHost) })
 	err := a.listenStatsd(builtin.Registry())
 	if err == nil {

@@ -34,6 +34,7 @@ type ServerConfig struct {
 // AgentConfig is the settings of an agent, declared as ServerConfig is.
 type AgentConfig struct {
 	Listen      string        `key:"listen" kind:"host:port" default:"127.0.0.1:8279" help:"address to listen on"`
+	Name        string        `key:"name" kind:"name" help:"name under which the agent shows itself; empty: HOST:PORT"`
 	ListenUnix  string        `key:"listen_unix" kind:"path" help:"unix socket to listen on as well, for programs of this host; empty: none"`
 	Servers     []string      `key:"servers" kind:"URL,…" help:"servers to send to, of one store, named alike by all agents; others take the place of one that fails; dns+http://host:port stands for all addresses of a name"`
 	Token       string        `key:"token" kind:"token" secret:"true" help:"bearer token (scope write) for the servers; prefer the variable to the flag"`

@@ -90,8 +90,8 @@ func (f *front) handle(pattern string, scope ingest.Scope, h http.Handler) {
 
 // events serves the v2 routes for events, whose streams end when the process
 // drains.
-func (f *front) events(e *ingest.Events) {
-	f.handle("/v2/batch", ingest.Write, e)
+func (f *front) events(e *ingest.Events, l *Latency) {
+	f.handle("/v2/batch", ingest.Write, observed(l, e))
 	f.handle("/v2/stream", ingest.Write, e)
 	f.streams = e
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Latency keeps the recent median of a duration, in a histogram of
+// Latency keeps the recent distribution of a duration, in a histogram of
 // quarter-octave buckets whose counts are halved now and then, so that the
 // past fades with the traffic and not with the clock. Its error is at most
 // 10 %. It is safe for concurrent use; Observe is meant per request, not per
@@ -15,6 +15,7 @@ type Latency struct {
 	mu      sync.Mutex
 	buckets [latencyBuckets]uint32
 	total   uint32
+	ever    uint64
 }
 
 const (
@@ -29,6 +30,7 @@ func (l *Latency) Observe(d time.Duration) {
 	defer l.mu.Unlock()
 	l.buckets[latencyBucket(d)]++
 	l.total++
+	l.ever++
 	if l.total >= latencyMemory {
 		l.fade()
 	}
@@ -43,7 +45,17 @@ func (l *Latency) fade() {
 }
 
 // Median returns the median in seconds, 0 if nothing was observed.
-func (l *Latency) Median() float64 {
+func (l *Latency) Median() float64 { return l.Quantile(0.5) }
+
+// Count returns how many durations were ever observed.
+func (l *Latency) Count() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ever
+}
+
+// Quantile returns a quantile in seconds, from 0, the least, to 1, the greatest.
+func (l *Latency) Quantile(q float64) float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.total == 0 {
@@ -51,7 +63,7 @@ func (l *Latency) Median() float64 {
 	}
 	seen, i := uint32(0), 0
 	for ; i < latencyBuckets-1; i++ {
-		if seen += l.buckets[i]; seen*2 >= l.total {
+		if seen += l.buckets[i]; seen > 0 && float64(seen) >= q*float64(l.total) {
 			break
 		}
 	}

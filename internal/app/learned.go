@@ -1,12 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/query"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 )
 
 // learned is what an agent remembers of what it took since it started. Of tabs it
@@ -113,4 +117,36 @@ func (l *learned) learn(acc *fold.Accumulator) {
 func (l *learned) knows(state uint64) bool {
 	_, ok := l.states[state]
 	return ok
+}
+
+// Tab implements query.Known.
+func (l *learned) Tab(_ context.Context, name string) (*query.ExplainedTab, []query.Sending, error) {
+	typ, ok := l.TypeOf("", name)
+	if !ok {
+		return nil, nil, nil
+	}
+	return &query.ExplainedTab{Type: typ, Others: []string{}}, nil, nil
+}
+
+// maxCompared is how many names are compared with one that is asked for.
+const maxCompared = 50_000
+
+// Names implements query.Known.
+func (l *learned) Names(_ context.Context, name string) ([]query.Near, error) {
+	var near []query.Near
+	compared := 0
+	l.mu.RLock()
+	for n, typ := range l.byName {
+		if compared++; compared > maxCompared {
+			break
+		}
+		if trail.Like(name, trail.Printable(n.Name)) < trail.Unlike {
+			near = append(near, query.Near{Name: n.Name, Type: typ, State: "taken"})
+		}
+	}
+	l.mu.RUnlock()
+	slices.SortFunc(near, func(a, b query.Near) int {
+		return cmp.Or(int(trail.Like(name, a.Name)-trail.Like(name, b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+	return near, nil
 }

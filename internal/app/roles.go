@@ -31,7 +31,7 @@ var deeds = map[string]string{
 
 // everywhere are the routes of package query that every server answers: they
 // are about the servers.
-var everywhere = []string{"/status", "/servers", "/latency", "/v2/openapi.json", "/"}
+var everywhere = []string{"/status", "/servers", "/latency", "/v2/status", "/v2/explain", "/v2/tail", "/v2/openapi.json", "/"}
 
 // has reports whether the server has a role.
 func (s *server) has(role string) bool { return slices.Contains(s.cfg.Roles, role) }
@@ -217,6 +217,7 @@ func (s *server) work(ctx context.Context) *sync.WaitGroup {
 		work.Go(func() { s.collectSources(ctx) })
 	}
 	work.Go(func() { s.rest.run(ctx, releaseMemory) })
+	work.Go(func() { s.teller.meter.run(ctx) })
 	return &work
 }
 

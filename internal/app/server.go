@@ -54,7 +54,11 @@ type server struct {
 	front     *front
 	statsd    *statsd.Door // nil if it is not listened for
 	latency   Latency
+	ingesting Latency // of requests
+	asking    Latency // of questions
 	rest      *rest
+	teller    *told
+	agents    *ingest.Agents
 	group     *member.Group // of the servers that share the store
 	name      string
 	sayer     sayer
@@ -133,6 +137,16 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	if s.shared() {
 		o.Servers = s.servers
 	}
+	front := s.opts
+	front.Ready = func(addr string) {
+		s.listening.Store(&addr)
+		s.opts.Ready(addr)
+	}
+	s.front = newFront(front, auth, s.healthy)
+	s.teller = newTold(s.opts, s.front, s.counts,
+		stage{"ingest", &s.ingesting}, stage{"commit", &s.latency}, stage{"query", &s.asking})
+	s.agents = ingest.NewAgents(s.doorOptions())
+	o.Self = query.SelfOptions{Trail: s.teller.trail, Fill: s.fill, Agents: agentsOf(s.agents)}
 	s.query = query.New(o)
 	s.prom = promapi.New(promapi.Options{
 		View: s.view, Registry: reg, Now: s.opts.Now, Version: s.opts.Version, Log: log,
@@ -145,41 +159,45 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 			s.writeMetrics(w)
 		},
 	})
-	front := s.opts
-	front.Ready = func(addr string) {
-		s.listening.Store(&addr)
-		s.opts.Ready(addr)
-	}
-	s.front = newFront(front, auth, s.healthy)
 	s.front.slow = newSlow(s.cfg.Data, s.cfg.Limits, s.opts)
 	s.front.draining = s.query.EndLive
 	s.routes(reg)
 	s.front.metrics = append(s.front.metrics, s.counts.WritePrometheus, s.query.WritePrometheus, s.prom.WritePrometheus, s.writeMetrics)
 }
 
-func (s *server) routes(reg *state.Registry) {
+// doorOptions are what all doors have in common.
+func (s *server) doorOptions() ingest.Options {
 	o := ingestOptions(s.cfg.Limits, s.opts)
-	o.Metrics, o.Budget = s.counts, s.budget
-	o.Quota = s.quota
+	o.Metrics, o.Budget, o.Quota = s.counts, s.budget, s.quota
+	return o
+}
+
+func (s *server) routes(reg *state.Registry) {
+	o := s.doorOptions()
 	o.Gather, o.Pace = s.front.slow.file, pace(&s.latency)
 	post := ingest.New(reg, timed{s}, s.view, o)
-	s.handle(member.Front, "/post", ingest.Write, post)
-	s.handle(member.Front, "/post_zip", ingest.Write, post)
+	s.handle(member.Front, "/post", ingest.Write, observed(&s.ingesting, post))
+	s.handle(member.Front, "/post_zip", ingest.Write, observed(&s.ingesting, post))
+	s.front.handle("/v2/agent", ingest.Write, s.agents)
 	batches := ingest.NewBatches(s.store, counted{s}, reg, o)
 	for _, path := range []string{"/v2/source/open", "/v2/source/close", "/v2/source/heads"} {
 		s.handle(member.Front, path, ingest.Write, batches)
 	}
 	if s.has(member.Front) {
-		s.front.events(ingest.NewEvents(reg, timed{s}, s.view, batches, o))
+		s.front.events(ingest.NewEvents(reg, timed{s}, s.view, batches, o), &s.ingesting)
 	} else {
 		s.handle(member.Front, "/v2/batch", ingest.Write, nil)
 		s.handle(member.Front, "/v2/stream", ingest.Write, nil)
 	}
 	for _, r := range s.query.Routes() {
+		h := r.Handler
+		if r.Scope == query.Read && !r.Endless {
+			h = observed(&s.asking, h)
+		}
 		if role := roleOf(r.Pattern); role != "" {
-			s.handle(role, r.Pattern, scopes[r.Scope], r.Handler)
+			s.handle(role, r.Pattern, scopes[r.Scope], h)
 		} else {
-			s.front.handle(r.Pattern, scopes[r.Scope], r.Handler)
+			s.front.handle(r.Pattern, scopes[r.Scope], h)
 		}
 	}
 	for _, pattern := range s.prom.Patterns() {

@@ -57,8 +57,9 @@ func (s Statsd) listen(d *statsd.Door, o statsd.Options) error {
 func (s *server) listenStatsd(reg *state.Registry) (err error) {
 	o := s.cfg.Statsd.options(s.cfg.Limits, s.opts)
 	o.Registry, o.Committer, o.Types, o.Budget, o.Ready = reg, timed{s}, s.view, s.budget, s.healthy
-	o.Quota = s.quota.Claims()
+	o.Quota, o.Trail = s.quota.Claims(), s.teller.trail
 	if s.statsd, err = s.cfg.Statsd.open(o); s.statsd != nil {
+		s.teller.statsd.Store(s.statsd)
 		s.front.metrics = append(s.front.metrics, s.statsd.WritePrometheus)
 	}
 	return err
@@ -67,8 +68,9 @@ func (s *server) listenStatsd(reg *state.Registry) (err error) {
 func (a *agent) listenStatsd(reg *state.Registry) (err error) {
 	o := a.cfg.Statsd.options(a.cfg.Limits, a.opts)
 	o.Registry, o.Committer, o.Types, o.Budget, o.Ready = reg, learning{a}, a.types, a.budget, a.healthy
-	o.Quota = a.quota.Claims()
+	o.Quota, o.Trail = a.quota.Claims(), a.teller.trail
 	if a.statsd, err = a.cfg.Statsd.open(o); a.statsd != nil {
+		a.teller.statsd.Store(a.statsd)
 		a.front.metrics = append(a.front.metrics, a.statsd.WritePrometheus)
 	}
 	return err

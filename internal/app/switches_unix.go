@@ -19,3 +19,12 @@ func writeSwitches(w io.Writer) {
 	metrics.WriteCounterUint64(w, "taba_process_voluntary_switches_total", uint64(u.Nvcsw))
 	metrics.WriteCounterUint64(w, "taba_process_involuntary_switches_total", uint64(u.Nivcsw))
 }
+
+// voluntarySwitches is how often threads gave up their processor to wait.
+func voluntarySwitches() int64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return -1
+	}
+	return u.Nvcsw
+}

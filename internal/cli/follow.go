@@ -16,7 +16,15 @@ const maxEvent = 64 << 20
 // Follow asks a live query and calls show with every answer, with its text as it
 // came, until ctx ends, show fails or the stream ends.
 func (c *Client) Follow(ctx context.Context, query string, show func(*Told, []byte) error) error {
-	req, err := c.request(ctx, http.MethodGet, "/v2/live?q="+url.QueryEscape(query), nil)
+	return c.stream(ctx, "/v2/live?q="+url.QueryEscape(query), func(name string, data []byte) error {
+		return c.event(name, data, show)
+	})
+}
+
+// stream asks for a stream of events and calls show with the name and the data of
+// each, until ctx ends, show fails or the stream ends.
+func (c *Client) stream(ctx context.Context, path string, show func(name string, data []byte) error) error {
+	req, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
@@ -45,7 +53,7 @@ func (c *Client) Follow(ctx context.Context, query string, show func(*Told, []by
 }
 
 // events reads a stream of events.
-func (c *Client) events(stream io.Reader, show func(*Told, []byte) error) error {
+func (c *Client) events(stream io.Reader, show func(name string, data []byte) error) error {
 	lines := bufio.NewScanner(stream)
 	lines.Buffer(nil, maxEvent)
 	var name string
@@ -55,7 +63,7 @@ func (c *Client) events(stream io.Reader, show func(*Told, []byte) error) error 
 		case "event":
 			name = string(value)
 		case "data":
-			if err := c.event(name, value, show); err != nil {
+			if err := show(name, value); err != nil {
 				return err
 			}
 		}

@@ -168,7 +168,9 @@ func (o Output) answerRows(t table.Writer, cols columns, a *Answer) {
 // of them, are numbers.
 func (o Output) Grid(title string, header []string, rows [][]string, left int) string {
 	t := o.newTable(title)
-	t.AppendHeader(tableRow(header))
+	if len(header) > 0 {
+		t.AppendHeader(tableRow(header))
+	}
 	var configs []table.ColumnConfig
 	for i := left; i < len(header); i++ {
 		configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})

@@ -37,15 +37,16 @@ var plan = map[string]room{
 	"internal/store/seglog":      {"", "the log moves bytes and knows neither entries nor engines"},
 	"internal/store/redisstore":  {"internal/store", "an engine knows the contract and its servers"},
 	"internal/wire":              {"state internal/pyjson internal/store", "bytes to events and parts; the only language processes share"},
+	"internal/trail":             {"", "what became of names: texts and counts; it knows nobody who notes them"},
 	"internal/wire/statsdtext":   {"", "lines of text to metrics; it knows no Type"},
 
 	// What writes.
 	"internal/fold":              {"state internal/store internal/wire", "events to Partials: pure, no network, no clock"},
 	"internal/commit":            {"state internal/fold internal/store internal/wire", "Partials into a store, one commit in flight"},
-	"internal/ingest":            {"state internal/fold internal/gather internal/store internal/wire", "the door hands Partials to a function and knows no engine"},
+	"internal/ingest":            {"state internal/fold internal/gather internal/store internal/trail internal/wire", "the door hands Partials to a function and knows no engine"},
 	"internal/stream":            {"internal/wire", "moves frames; what to do about them is its callers' business"},
 	"internal/gather":            {"", "bytes and connections of slow senders; of what they send it knows how long a request is"},
-	"internal/statsd":            {"state internal/fold internal/store internal/wire/statsdtext", "the door for statsd; it hands Partials on as ingest does"},
+	"internal/statsd":            {"state internal/fold internal/store internal/trail internal/wire/statsdtext", "the door for statsd; it hands Partials on as ingest does"},
 	"internal/ingest/ingesttest": {"internal/ingest", "whatever serves routes is tested alike"},
 	"internal/spool":             {"", "the log moves bytes and knows neither Types nor servers"},
 	"internal/forward":           {"state internal/fold internal/store internal/wire internal/spool", "spool to servers; it meets them only in wire"},
@@ -54,14 +55,15 @@ var plan = map[string]room{
 
 	// What reads.
 	"internal/view":       {"state internal/store", "records and log to States; it never writes events"},
-	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/view", "questions to answers; it knows views, not engines"},
+	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/trail internal/view", "questions to answers; it knows views, not engines"},
 	"internal/query/eval": {"state internal/query/lang internal/view", "a query and a view to an answer; it knows no HTTP"},
 	"internal/query/lang": {"", "text to queries; it knows nobody who answers them"},
 	"internal/promapi":    {"state internal/query/lang internal/store internal/view", "the same for those who ask in PromQL; it knows views, not engines"},
 
 	// What knows them all, and what is beside them.
-	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/view internal/query internal/promapi", "wiring: the only place that knows every stage"},
+	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/trail internal/view internal/query internal/promapi", "wiring: the only place that knows every stage"},
 	"internal/cli":           {"", "asks servers as any client does, over HTTP"},
+	"internal/screen":        {"internal/cli", "draws what it asks, as any client does; what it draws with is only here"},
 	"internal/fleet":         {"internal/wire", "records as any client does, over HTTP"},
 	"internal/demo":          {"internal/app internal/child internal/cli internal/fleet internal/redisrun internal/wire", "a server and an agent in one process, or a cluster of many, seen from outside"},
 	"internal/verify":        {"internal/cli internal/wire", "sends and asks as any client does, over HTTP"},
@@ -75,7 +77,7 @@ var plan = map[string]room{
 	"internal/bench":         {"internal/child internal/cli internal/stream internal/wire", "offers load to processes and measures them from outside"},
 	"internal/bench/figures": {". internal/bench internal/cli internal/redisrun internal/stream internal/wire", "what is to be reached, measured from outside and in the client"},
 	"internal/house":         {"", "rules only"},
-	"cmd/taba":               {"internal/app internal/bench internal/bench/figures internal/capacity internal/cli internal/demo internal/ingest internal/quiet internal/verify internal/verify/chaos internal/wire", "one file per sub-command"},
+	"cmd/taba":               {"internal/app internal/bench internal/bench/figures internal/capacity internal/cli internal/demo internal/ingest internal/quiet internal/screen internal/verify internal/verify/chaos internal/wire", "one file per sub-command"},
 	".":                      {"internal/wire", "applications import it: the words on the wire, no storage engine, no server"},
 
 	// Programs and tests of the whole.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"github.com/tabaproject/taba/internal/trail"
 )
 
 // Scope is what a token allows. Scopes do not include one another: a token
@@ -77,6 +79,7 @@ func (a *Auth) Require(scope Scope, next http.Handler) http.Handler {
 		if e := a.judge(scope, r); e != nil {
 			if a != nil {
 				a.metrics.refusedRequest(e.reason)
+				a.note(scope, e, r)
 			}
 			if e.status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="taba"`)
@@ -86,6 +89,18 @@ func (a *Auth) Require(scope Scope, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// note keeps that a request with events was not let in.
+func (a *Auth) note(scope Scope, e *refusal, r *http.Request) {
+	if scope != Write {
+		return
+	}
+	door := trail.DoorV2
+	if strings.HasPrefix(r.URL.Path, "/post") {
+		door = trail.DoorV1
+	}
+	a.metrics.noteRequest(door, e, r.RemoteAddr)
 }
 
 // May reports whether Require would let a request through.

@@ -48,8 +48,9 @@ type reply struct {
 // NewBatches returns the Handler of the v2 routes.
 func NewBatches(st Sources, parts PartCommitter, reg *state.Registry, o Options) *Batches {
 	b := &Batches{o: o.withDefaults(), store: st, parts: parts, inflater: newInflater()}
+	b.o.door = b.o.Metrics.parts
 	b.checkers = &pool[*checker]{
-		fresh: func() *checker { return newChecker(reg) },
+		fresh: func() *checker { return newChecker(reg, b.o.Metrics.Trail) },
 		size:  (*checker).size,
 	}
 	b.routes = map[string]func(context.Context, []byte) (reply, error){
@@ -78,6 +79,7 @@ func (b *Batches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e := asRefusal(err)
 		b.o.Metrics.refusedRequest(e.reason)
+		b.o.noteRequest(e, r.RemoteAddr)
 		e.answer(w, r, e.text)
 		return
 	}
@@ -109,7 +111,7 @@ func (b *Batches) serve(r *http.Request, route func(context.Context, []byte) (re
 }
 
 // readAll reads and decompresses the body of r, which l holds.
-func readAll(r *http.Request, o *Options, f *inflater, l *lease) ([]byte, error) {
+func readAll(r *http.Request, o *Options, f *inflater, l *lease) (body []byte, err error) {
 	encoding, err := codecName(r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return nil, err
@@ -123,14 +125,21 @@ func readAll(r *http.Request, o *Options, f *inflater, l *lease) ([]byte, error)
 		return nil, err
 	}
 	if src.eof && encoding == "" {
-		return append([]byte(nil), src.first...), nil
+		body = append([]byte(nil), src.first...)
+	} else {
+		var in inflated
+		defer f.close(&in)
+		if err := f.open(&in, &src, encoding, &o.Limits); err != nil {
+			return nil, err
+		}
+		if body, err = in.all(); err != nil {
+			return nil, err
+		}
 	}
-	var in inflated
-	defer f.close(&in)
-	if err := f.open(&in, &src, encoding, &o.Limits); err != nil {
-		return nil, err
+	if wire.HasParts(body) {
+		src.door = o.Metrics.parts
 	}
-	return in.all()
+	return body, nil
 }
 
 func (b *Batches) open(ctx context.Context, body []byte) (reply, error) {
@@ -202,6 +211,7 @@ func (b *Batches) batch(ctx context.Context, body []byte) (reply, error) {
 	b.o.Metrics.Parts.Add(len(results))
 	for i, r := range results {
 		if r.Verdict == store.Applied {
+			b.o.Metrics.parts.Events.Add(int(q.Parts[i].Events))
 			b.o.Metrics.overflowed(over[i])
 		}
 	}
@@ -230,8 +240,10 @@ func (b *Batches) addressed(q *wire.Batch) error {
 // in the future, as clamping does not commute with merging, and moves what is over
 // a limit. A part's Digest stays that of the bytes that were sealed.
 func (b *Batches) check(q *wire.Batch, claim *claim) ([]overflow, error) {
-	limit := unix(b.o.Now().Add(b.o.FutureTolerance))
+	now := b.o.Now()
+	limit := unix(now.Add(b.o.FutureTolerance))
 	c := b.checkers.get()
+	c.now = unix(now)
 	defer b.checkers.put(c)
 	over := make([]overflow, len(q.Parts))
 	for i := range q.Parts {
@@ -243,7 +255,7 @@ func (b *Batches) check(q *wire.Batch, claim *claim) ([]overflow, error) {
 		if err != nil {
 			return nil, refuse(http.StatusBadRequest, reasonMalformed, "Part %d: %v", i, err)
 		}
-		p.Body, over[i] = claim.sift(p, &got, c.reg, q.Partition)
+		p.Body, over[i] = claim.sift(p, &got, c.reg, q.Partition, b.o.Metrics.Trail)
 		b.o.Metrics.Clamped.Add(int(got.clamped))
 		b.o.Metrics.Undecodable.Add(int(got.undecodable))
 	}

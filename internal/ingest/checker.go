@@ -4,17 +4,22 @@ import (
 	"fmt"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/state"
 )
 
 // checker looks at the Partials of parts. It is not safe for concurrent use.
 type checker struct {
 	reg    *state.Registry
+	trail  *trail.Trail
 	states map[string]state.State // one of each Type, used again and again
+
+	now     float64 // of the Batch that is looked at, UTC seconds
+	viewers trail.Viewers
 }
 
-func newChecker(reg *state.Registry) *checker {
-	return &checker{reg: reg, states: make(map[string]state.State)}
+func newChecker(reg *state.Registry, t *trail.Trail) *checker {
+	return &checker{reg: reg, trail: t, states: make(map[string]state.State)}
 }
 
 func (c *checker) size() (n int) {
@@ -38,6 +43,7 @@ type checked struct {
 func (c *checker) part(p *store.Part, cut store.Partition, limit float64) (got checked, err error) {
 	got.body = p.Body
 	var total uint64
+	c.viewers = c.trail.Viewers()
 	r := store.NewBodyReader(p.Body)
 	for r.NextTab() {
 		if len(r.Tab.Namespace) > 0 {
@@ -78,12 +84,27 @@ func (c *checker) partials(r *store.BodyReader, limit float64, got *checked) err
 		if n := s.N(); n != r.Partial.Events {
 			return fmt.Errorf("tab %q, client %q: the State holds %d events, not %d", r.Tab.Name, r.Partial.Client, n, r.Partial.Events)
 		}
-		got.clamped += s.Clamp(limit)
+		if moved := s.Clamp(limit); moved > 0 {
+			got.clamped += moved
+			c.trail.Note(trail.Note{Kind: trail.Clamped, Door: trail.DoorParts, Reason: noteFuture,
+				Name: string(r.Tab.Name), Client: string(r.Partial.Client), Type: string(r.Tab.Type), Events: moved})
+		}
+		if c.viewers != nil {
+			c.show(r)
+		}
 	}
 	if r.Err() == nil && total != r.Tab.Events {
 		return fmt.Errorf("tab %q is said to hold %d events; its Partials hold %d", r.Tab.Name, r.Tab.Events, total)
 	}
 	return nil
+}
+
+// show shows a Partial to those who look.
+func (c *checker) show(r *store.BodyReader) {
+	c.viewers.Event(c.now, &trail.Event{
+		Door: trail.DoorParts, Name: string(r.Tab.Name), Type: string(r.Tab.Type), Client: string(r.Partial.Client),
+		Time: c.now, Weight: r.Partial.Events, Whole: true,
+	})
 }
 
 // clamp writes body again with every Partial clamped.

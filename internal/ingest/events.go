@@ -30,6 +30,7 @@ type Events struct {
 // parts are handed to parts; nil refuses them. A nil types knows no tab.
 func NewEvents(reg *state.Registry, c Committer, types TypeTable, parts *Batches, o Options) *Events {
 	e := &Events{o: o.withDefaults(), committer: c, parts: parts, inflater: newInflater(), stopped: make(chan struct{})}
+	e.o.door = e.o.Metrics.v2
 	e.folders = &pool[*unbundler]{
 		fresh: func() *unbundler { return newUnbundler(types, &e.o) },
 		size:  (*unbundler).size,
@@ -64,6 +65,7 @@ func (e *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := serve(w, r); err != nil {
 		refused := asRefusal(err)
 		e.o.Metrics.refusedRequest(refused.reason)
+		e.o.noteRequest(refused, r.RemoteAddr)
 		refused.answer(w, r, refused.text)
 	}
 }
@@ -106,7 +108,7 @@ func (e *Events) serveBatch(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	got := u.received()
-	got.count(e.o.Metrics)
+	got.count(&e.o, r.RemoteAddr)
 	if got.header != "" {
 		w.Header().Set(HeaderRefused, got.header)
 	}

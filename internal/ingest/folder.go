@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -50,6 +51,9 @@ func (f *folder) Column(second int64, values []float64) {
 	}
 	f.acc.FoldColumn(f.slot, second, values)
 	f.events += uint64(len(values))
+	if f.viewers != nil {
+		f.showColumn(&f.tab, f.client, second, values)
+	}
 }
 
 // run folds body, received at now, into acc.
@@ -77,7 +81,9 @@ func (f *folder) run(body *inflated, acc *fold.Accumulator, now float64) (got re
 			return received{}, undecoded(err)
 		}
 		for i := range b.Bad {
-			f.tally.add(b.Tab, b.Bad[i].Reason, 1)
+			if note := f.drop(b.Tab, b.Client, b.Type, b.Bad[i].Reason, 1); note != nil {
+				note.Detail = fmt.Sprintf("line %d of the body: %s", b.Bad[i].Line, b.Bad[i].Detail)
+			}
 		}
 		f.bundle(b.Type, &b.Bundle)
 		if f.over != nil {
@@ -94,7 +100,9 @@ func undecoded(err error) error {
 	case !errors.As(err, &limit):
 		return err // a *wire.SyntaxError, or a refusal of the reader's
 	case limit.Limit == "name":
-		return refuse(http.StatusRequestEntityTooLarge, reasonName, "%v", err)
+		e := refuse(http.StatusRequestEntityTooLarge, reasonName, "%v", err)
+		e.tab = limit.Name
+		return e
 	default:
 		return refuse(http.StatusRequestEntityTooLarge, reasonLine, "%v", err)
 	}

@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -14,6 +17,7 @@ const (
 	refusedType      = "unknown_type"
 	refusedName      = "name"
 	refusedNotFinite = string(state.ReasonNotFinite)
+	noteFuture       = "future" // for which events are clamped
 )
 
 // maxSeen is how many tabs a folder remembers the Types of within a body.
@@ -38,10 +42,19 @@ type folding struct {
 	clamped uint64
 	copied  uint64 // bytes, on their way from the buffer that was read into
 	tally   tally
+	notes   notes
+
+	trail   *trail.Trail
+	door    *Door
+	viewers trail.Viewers // since begin
+	named   string        // the Type that the bundle being folded names
 }
 
 func newFolding(types TypeTable, o *Options) folding {
-	f := folding{types: types, tolerance: o.FutureTolerance.Seconds(), alphabet: &looseName, seen: make(map[string]string), claim: claim{q: o.Quota}}
+	f := folding{
+		types: types, tolerance: o.FutureTolerance.Seconds(), alphabet: &looseName, seen: make(map[string]string),
+		claim: claim{q: o.Quota}, trail: o.Metrics.Trail, door: o.door,
+	}
 	if o.StrictNames {
 		f.alphabet = &strictName
 	}
@@ -55,12 +68,14 @@ func (f *folding) begin(acc *fold.Accumulator, now float64) {
 	f.acc, f.now = acc, now
 	f.events, f.clamped, f.copied = 0, 0, 0
 	f.tally.reset()
+	f.viewers = f.trail.Viewers()
 }
 
 func (f *folding) end() {
 	f.acc, f.current = nil, nil
 	f.claim.settle()
-	f.over = nil
+	f.over, f.viewers = nil, nil
+	f.notes.take()
 	if len(f.seen) > maxSeen/4 {
 		f.seen = make(map[string]string)
 	}
@@ -75,7 +90,21 @@ func (f *folding) received() received {
 		g.reasons = append([]reasonCount(nil), f.tally.reasons...)
 		g.header = f.tally.header()
 	}
+	g.notes = f.notes.take()
 	return g
+}
+
+// drop refuses n events of a tab. It returns the note that is kept of that, if it
+// is a new one.
+func (f *folding) drop(tab, client, typ, reason string, n uint64) *trail.Note {
+	f.tally.add(tab, reason, n)
+	return f.notes.add(trail.Refused, tab, client, typ, reason, n)
+}
+
+// clamp notes that n events of a tab were moved to now.
+func (f *folding) clamp(tab, client string, n uint64) {
+	f.clamped += n
+	f.notes.add(trail.Clamped, tab, client, "", noteFuture, n)
 }
 
 // bundle folds one bundle of the Type typ, or refuses what is wrong with it.
@@ -84,23 +113,27 @@ func (f *folding) bundle(typ string, b *state.Bundle) {
 		return
 	}
 	if !within(f.alphabet, b.Tab) || !within(f.alphabet, b.Client) {
-		f.tally.add(b.Tab, refusedName, count(b.Events))
+		f.drop(b.Tab, b.Client, typ, refusedName, count(b.Events))
 		return
 	}
-	if b.Events = f.times(b.Tab, b.Events); len(b.Events) == 0 {
+	if b.Events = f.times(b, b.Events); len(b.Events) == 0 {
 		return
 	}
+	f.named = typ
 	have, known := f.typeOf(b.Tab)
 	if known {
 		typ = have
 	}
 	f.current, f.failed = b, 0
 	if !f.acc.Fold(f.now, "", typ, b, f.refuse) {
-		f.tally.add(b.Tab, refusedType, count(b.Events))
+		f.drop(b.Tab, b.Client, typ, refusedType, count(b.Events))
 		return
 	}
 	taken := count(b.Events) - f.failed
 	f.events += taken
+	if f.viewers != nil && taken > 0 {
+		f.show(typ, b)
+	}
 	if taken > 0 {
 		f.admit(store.Tab{Name: b.Tab, Type: typ}, b.Client, known)
 	}
@@ -121,9 +154,42 @@ func (f *folding) admit(tab store.Tab, client string, known bool) {
 
 // refused is told by a Type which events do not fit.
 func (f *folding) refused(event int, why state.Reason) {
-	n := f.current.Events[event].Count()
+	b := f.current
+	n := b.Events[event].Count()
 	f.failed += n
-	f.tally.add(f.current.Tab, string(why), n)
+	if note := f.drop(b.Tab, b.Client, f.named, string(why), n); note != nil {
+		note.Detail = f.misfit(&b.Events[event])
+	}
+}
+
+// misfit says what does not fit the Type of a tab.
+func (f *folding) misfit(e *state.Event) string {
+	const most = 80 // bytes of a payload
+	what := string(e.JSON[:min(len(e.JSON), most)])
+	if what == "" && e.Number {
+		what = strconv.FormatFloat(e.Value, 'g', -1, 64)
+	}
+	if have, known := f.seen[f.current.Tab]; known && have != f.named {
+		return fmt.Sprintf("sent as a %s; the tab is a %s, which does not take %s", f.named, have, what)
+	}
+	return fmt.Sprintf("a %s does not take %s", f.named, what)
+}
+
+// show shows the events of a bundle to those who look.
+func (f *folding) show(typ string, b *state.Bundle) {
+	for i := range b.Events {
+		e := &b.Events[i]
+		seen := trail.Event{Door: f.door.Name, Name: b.Tab, Type: typ, Client: b.Client, Time: e.Time, Value: e.Value, Weight: e.Count()}
+		if !e.Number {
+			seen.Text = e.JSON
+		}
+		f.viewers.Event(f.now, &seen)
+	}
+}
+
+// showColumn shows values of one second to those who look.
+func (f *folding) showColumn(tab *store.Tab, client string, second int64, values []float64) {
+	f.viewers.Numbers(f.now, &trail.Event{Door: f.door.Name, Name: tab.Name, Type: tab.Type, Client: client, Time: float64(second)}, values)
 }
 
 // count is how many events stand behind those given.
@@ -154,7 +220,7 @@ func (f *folding) remember(tab, typ string) {
 
 // times refuses events whose time is not finite and moves those from too far
 // in the future to now. It changes events in place.
-func (f *folding) times(tab string, events []state.Event) []state.Event {
+func (f *folding) times(b *state.Bundle, events []state.Event) []state.Event {
 	limit := f.now + f.tolerance
 	kept := 0
 	for i := range events {
@@ -163,9 +229,9 @@ func (f *folding) times(tab string, events []state.Event) []state.Event {
 		case t <= limit && t >= -math.MaxFloat64:
 		case t > limit && t <= math.MaxFloat64:
 			events[i].Time = f.now
-			f.clamped += events[i].Count()
+			f.clamp(b.Tab, b.Client, events[i].Count())
 		default: // NaN or infinite
-			f.tally.add(tab, refusedNotFinite, events[i].Count())
+			f.drop(b.Tab, b.Client, "", refusedNotFinite, events[i].Count())
 			continue
 		}
 		if kept != i {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -45,6 +46,7 @@ type accumulator struct {
 // Partials to c. A nil types knows no tab.
 func New(reg *state.Registry, c Committer, types TypeTable, o Options) *Handler {
 	h := &Handler{o: o.withDefaults(), committer: c, inflater: newInflater()}
+	h.o.door = h.o.Metrics.v1
 	h.folders = &pool[*folder]{
 		fresh: func() *folder { return newFolder(types, &h.o) },
 		size:  func(f *folder) int { return f.peak },
@@ -78,6 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e := asRefusal(err)
 		h.o.Metrics.refusedRequest(e.reason)
+		h.o.noteRequest(e, r.RemoteAddr)
 		e.answer(w, r, h.words(e))
 		return
 	}
@@ -129,7 +132,7 @@ func (h *Handler) post(r *http.Request) (refused string, err error) {
 			return "", notStored(err)
 		}
 	}
-	got.count(h.o.Metrics)
+	got.count(&h.o, r.RemoteAddr)
 	return got.header, nil
 }
 
@@ -196,23 +199,27 @@ type received struct {
 	copied  uint64 // bytes
 	reasons []reasonCount
 	header  string
+	notes   []trail.Note
 	claim   claim // to be settled after the commit
 }
 
 // count counts them, once they are durable: a request that fails is sent
 // again, and its events are then counted.
-func (g *received) count(m *Metrics) {
-	m.Requests.Inc()
-	g.countEvents(m)
+func (g *received) count(o *Options, sender string) {
+	o.Metrics.Requests.Inc()
+	g.countEvents(o, sender)
 }
 
-func (g *received) countEvents(m *Metrics) {
+func (g *received) countEvents(o *Options, sender string) {
+	m := o.Metrics
 	m.Events.Add(int(g.events))
+	o.door.Events.Add(int(g.events))
 	m.Clamped.Add(int(g.clamped))
 	m.Copied.Add(int(g.copied))
 	for _, r := range g.reasons {
 		m.refusedEvents(r.reason, r.n)
 	}
+	o.note(g.notes, sender)
 }
 
 // notStored is the answer when a commit fails. Whatever failed may be mended,

@@ -3,10 +3,14 @@ package ingest
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/tabaproject/taba/internal/trail"
 )
 
 // Metrics counts what comes in and what is refused, by reason. It is safe for
@@ -23,6 +27,11 @@ type Metrics struct {
 	Undecodable *metrics.Counter // Partials passed on as they are
 	Frames      *metrics.Counter // of streams, committed
 	Streams     *metrics.Counter // opened
+
+	// Trail keeps what became of names that did not simply count; nil: nobody does.
+	Trail *trail.Trail
+
+	v1, v2, parts *Door // what comes in by each door
 
 	overTabs, overStates *metrics.Counter // events of parts that count in overflow tabs and clients
 
@@ -49,6 +58,9 @@ func NewMetrics() *Metrics {
 		Undecodable: s.NewCounter("taba_ingest_undecodable_partials_total"),
 		Frames:      s.NewCounter("taba_ingest_frames_total"),
 		Streams:     s.NewCounter("taba_ingest_streams_total"),
+		v1:          newDoor(s, trail.DoorV1),
+		v2:          newDoor(s, trail.DoorV2),
+		parts:       newDoor(s, trail.DoorParts),
 		overTabs:    s.NewCounter(fmt.Sprintf(`taba_ingest_overflow_events_total{reason=%q}`, reasonTabs)),
 		overStates:  s.NewCounter(fmt.Sprintf(`taba_ingest_overflow_events_total{reason=%q}`, reasonStates)),
 		requests:    make(map[string]*metrics.Counter),
@@ -58,6 +70,38 @@ func NewMetrics() *Metrics {
 		m.requests[reason] = s.NewCounter(fmt.Sprintf(`taba_ingest_refused_requests_total{reason=%q}`, reason))
 	}
 	return m
+}
+
+// A Door counts what comes in by one way: events that are durable and bytes as
+// they were sent.
+type Door struct {
+	Name          string
+	Events, Bytes *metrics.Counter
+}
+
+func newDoor(s *metrics.Set, name string) *Door {
+	return &Door{
+		Name:   name,
+		Events: s.NewCounter(fmt.Sprintf(`taba_ingest_door_events_total{door=%q}`, name)),
+		Bytes:  s.NewCounter(fmt.Sprintf(`taba_ingest_door_bytes_total{door=%q}`, name)),
+	}
+}
+
+// Doors returns what counts by door.
+func (m *Metrics) Doors() []*Door { return []*Door{m.v1, m.v2, m.parts} }
+
+// EachRefused calls f for every reason for which requests or events were refused.
+func (m *Metrics) EachRefused(f func(unit, reason string, n uint64)) {
+	for _, reason := range requestReasons {
+		if n := m.requests[reason].Get(); n > 0 {
+			f("requests", reason, n)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, reason := range slices.Sorted(maps.Keys(m.events)) {
+		f("events", reason, m.events[reason].Get())
+	}
 }
 
 // WritePrometheus writes all counters in Prometheus text format.

@@ -41,6 +41,8 @@ type Options struct {
 	Metrics *Metrics
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+
+	door *Door // of the Handler, in Metrics
 }
 
 // Limits bound one request. A zero field means its default.

@@ -157,7 +157,7 @@ func (q *Quota) refuse(o *over) *refusal {
 		remedy = fmt.Sprintf("send these in %d s and at most %.0f new ones at once, or raise the limit", seconds(o.wait), q.rate.most(q.o.Directory.TabCount()))
 	}
 	r := refuse(http.StatusTooManyRequests, o.limit, "%s Nothing of the request counts. Send known names, %s.", q.say(o), remedy)
-	r.retry = o.wait
+	r.retry, r.tab, r.client = o.wait, o.tab, o.client
 	return r
 }
 

@@ -17,6 +17,8 @@ type refusal struct {
 	reason string // metric label
 	text   string
 	retry  time.Duration // when to try again; 0: nothing is said
+
+	tab, client string // that it is about, if it is about some
 }
 
 func (e *refusal) Error() string { return e.text }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -47,7 +48,7 @@ func (q *Quota) count() {
 
 // sift returns the body of a part without names that are over a limit. It says
 // what they were in over. What passes is taken by c, until the part is appended.
-func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store.Partition) (body []byte, over overflow) {
+func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store.Partition, t *trail.Trail) (body []byte, over overflow) {
 	q := c.q
 	if q == nil || q.roomy(got.tabs, got.states) {
 		return got.body, overflow{}
@@ -56,7 +57,7 @@ func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store
 	if q.roomy(got.tabs, got.states) {
 		return got.body, overflow{}
 	}
-	s := sifter{claim: c, reg: reg, cut: cut, vb: p.VB, acc: fold.New(reg)}
+	s := sifter{claim: c, trail: t, reg: reg, cut: cut, vb: p.VB, acc: fold.New(reg)}
 	for r := store.NewBodyReader(got.body); r.NextTab(); {
 		s.tab(&r)
 	}
@@ -72,6 +73,7 @@ type overflow struct{ tabs, states uint64 }
 // A sifter writes a body again.
 type sifter struct {
 	claim *claim
+	trail *trail.Trail
 	reg   *state.Registry
 	cut   store.Partition
 	vb    int
@@ -130,6 +132,7 @@ func (s *sifter) count(tab, client string, events uint64, fits bool) {
 	} else {
 		s.over.tabs += events
 	}
+	s.trail.Note(trail.Note{Kind: trail.Moved, Door: trail.DoorParts, Reason: limit, Name: tab, Client: client, Events: events})
 	s.claim.q.over(limit, 0, tab, client)
 }
 

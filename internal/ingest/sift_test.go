@@ -67,13 +67,13 @@ func FuzzSift(f *testing.F) {
 		cut := store.Partition{Version: 1, VBuckets: 1}
 		before := names(body)
 		p := store.Part{Body: body, Events: total(before)}
-		got, err := newChecker(reg).part(&p, cut, clock)
+		got, err := newChecker(reg, nil).part(&p, cut, clock)
 		if err != nil {
 			return
 		}
 		before = names(got.body)
 		c := claim{q: quota(known, int(tabs), int(states))}
-		body, over := c.sift(&p, &got, reg, cut)
+		body, over := c.sift(&p, &got, reg, cut, nil)
 		after := names(body)
 		if r := store.NewBodyReader(body); total(after) != p.Events || r.Err() != nil {
 			t.Fatalf("%d events became %d: %v", p.Events, total(after), r.Err())

@@ -16,6 +16,7 @@ import (
 // to the lease and enforces the limit on bytes.
 type source struct {
 	o      *Options
+	door   *Door // that counts its bytes; nil: none does
 	body   io.Reader
 	length int64 // that was announced; -1: none was
 	lease  *lease
@@ -45,7 +46,7 @@ func newHead(class int) []byte {
 
 // open begins to read the body of r. Call close when done.
 func (s *source) open(r *http.Request, o *Options, l *lease) error {
-	*s = source{o: o, body: r.Body, length: r.ContentLength, lease: l, began: time.Now(), class: -1}
+	*s = source{o: o, door: o.door, body: r.Body, length: r.ContentLength, lease: l, began: time.Now(), class: -1}
 	if r.ContentLength > o.Limits.Body {
 		return s.tooLarge()
 	}
@@ -147,6 +148,9 @@ func (s *source) tooLarge() error {
 // close gives the memory back.
 func (s *source) close() {
 	s.o.Metrics.Bytes.Add(int(s.read))
+	if s.door != nil {
+		s.door.Bytes.Add(int(s.read))
+	}
 	s.read = 0
 	s.recycle()
 	s.gathered.Close()

@@ -31,6 +31,7 @@ const (
 type stream struct {
 	e       *Events
 	conn    net.Conn
+	sender  string // its address
 	offered chan *load
 	unacked atomic.Int32  // loads that were offered and are not the reader's again, nor acknowledged
 	replier replier       // of the committer while it has a load, else of the reader
@@ -99,6 +100,7 @@ func hasToken(list, token string) bool {
 func (s *stream) serve(conn net.Conn, first []byte) {
 	e := s.e
 	e.o.Metrics.Streams.Inc()
+	s.sender = conn.RemoteAddr().String()
 	s.conn, s.frames, s.folder = conn, newFrames(conn, first), e.folders.get()
 	s.offered, s.spare, s.ended = make(chan *load, 1), make(chan *load, 2), make(chan struct{})
 	s.replier = newReplier(conn, e.o.Timeouts.WriteTimeout)

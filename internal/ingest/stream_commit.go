@@ -42,14 +42,13 @@ func (s *stream) complete(l *load) bool {
 // others may be in the same commit.
 func (s *stream) settle(l *load) error {
 	defer l.claim.settle()
-	if l.Empty() {
-		return nil
+	if !l.Empty() {
+		l.peak = max(l.Size(), l.peak-l.peak/8)
+		if err := s.e.committer.Commit(context.Background(), l.Accumulator, nil); err != nil {
+			return err
+		}
 	}
-	l.peak = max(l.Size(), l.peak-l.peak/8)
-	if err := s.e.committer.Commit(context.Background(), l.Accumulator, nil); err != nil {
-		return err
-	}
-	l.got.countEvents(s.e.o.Metrics)
+	l.got.countEvents(&s.e.o, s.sender)
 	s.e.o.Metrics.Frames.Add(l.frames)
 	return nil
 }

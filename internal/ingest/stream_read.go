@@ -94,6 +94,7 @@ func (s *stream) fill() error {
 func (s *stream) received() {
 	n := s.frames.read
 	s.e.o.Metrics.Bytes.Add(n)
+	s.e.o.door.Bytes.Add(n)
 	s.e.o.Metrics.Copied.Add(s.frames.copied)
 	s.frames.read, s.frames.copied = 0, 0
 	if s.open != nil {
@@ -188,6 +189,7 @@ func (s *stream) drain() {
 		case errors.Is(err, errFraming):
 			s.refusal = refuse(http.StatusBadRequest, reasonFraming, "%v", err)
 			s.e.o.Metrics.refusedRequest(reasonFraming)
+			s.e.o.noteRequest(s.refusal, s.sender)
 			return
 		case err == nil && !ok:
 			return
@@ -205,6 +207,7 @@ func (s *stream) drain() {
 			why := asRefusal(err)
 			s.suspect = true
 			s.e.o.Metrics.refusedRequest(why.reason)
+			s.e.o.noteRequest(why, s.sender)
 			s.open.refuse(s.count, why)
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/internal/wire"
 	"github.com/tabaproject/taba/state"
 )
@@ -146,7 +147,9 @@ func unbatched(err error) error {
 	var series *wire.SeriesLimitError
 	switch {
 	case errors.As(err, &name):
-		return refuse(http.StatusRequestEntityTooLarge, reasonName, "%v", err)
+		e := refuse(http.StatusRequestEntityTooLarge, reasonName, "%v", err)
+		e.tab = name.Name
+		return e
 	case errors.As(err, &series):
 		return refuse(http.StatusRequestEntityTooLarge, reasonSeries, "%v", err)
 	}
@@ -211,7 +214,8 @@ func (u *unbundler) columns(c *wire.Columns) {
 	for second, n := c.NextRun(); n > 0; second, n = c.NextRun() {
 		if float64(second) > limit {
 			second = int64(math.Floor(u.now))
-			u.clamped += uint64(n)
+			name := &u.dec.Series()[c.Series]
+			u.clamp(name.Tab, name.Client, uint64(n))
 		}
 		for n > 0 {
 			values := u.column[:min(n, len(u.column))]
@@ -230,6 +234,9 @@ func (u *unbundler) columns(c *wire.Columns) {
 			}
 			u.acc.FoldColumn(s.Slot, second, values)
 			u.events += uint64(len(values))
+			if u.viewers != nil {
+				u.showSeries(c.Series, second, values)
+			}
 		}
 	}
 }
@@ -242,8 +249,19 @@ func (u *unbundler) finite(series uint32, values []float64) []float64 {
 			kept = append(kept, v)
 		}
 	}
-	u.tally.add(u.dec.Series()[series].Tab, refusedNotFinite, uint64(len(values)-len(kept)))
+	name := &u.dec.Series()[series]
+	u.drop(name.Tab, name.Client, name.Type, refusedNotFinite, uint64(len(values)-len(kept)))
 	return kept
+}
+
+// showSeries shows values of a series to those who look.
+func (u *unbundler) showSeries(series uint32, second int64, values []float64) {
+	name := &u.dec.Series()[series]
+	tab := store.Tab{Name: name.Tab, Type: name.Type}
+	if have, known := u.typeOf(name.Tab); known {
+		tab.Type = have
+	}
+	u.showColumn(&tab, name.Client, second, values)
 }
 
 // columnar reports whether events of a series can be folded as columns. If
@@ -309,7 +327,9 @@ func (u *unbundler) eventful(c *wire.Columns) {
 		v, text, err := raw.AppendEvent(u.text)
 		u.text = text
 		if err != nil {
-			u.tally.add(name.Tab, wire.BadPayload, max(raw.Weight, 1))
+			if note := u.drop(name.Tab, name.Client, name.Type, wire.BadPayload, max(raw.Weight, 1)); note != nil {
+				note.Detail = err.Error()
+			}
 			continue
 		}
 		if e = append(e, v); len(e) == most {
@@ -322,7 +342,7 @@ func (u *unbundler) eventful(c *wire.Columns) {
 // one folds events of one series, as a bundle, and keeps their memory.
 func (u *unbundler) one(name *wire.Series, events []state.Event) {
 	if name.Tab == "" {
-		u.tally.add("", refusedName, count(events))
+		u.drop("", name.Client, name.Type, refusedName, count(events))
 		return
 	}
 	u.single = state.Bundle{Tab: name.Tab, Client: name.Client, Events: events}
@@ -338,17 +358,26 @@ func (u *unbundler) one(name *wire.Series, events []state.Event) {
 func (u *unbundler) partial(p *wire.PartialBytes) {
 	name := &u.dec.Series()[p.Series]
 	if name.Tab == "" || !within(u.alphabet, name.Tab) || !within(u.alphabet, name.Client) {
-		u.tally.add(name.Tab, refusedName, p.Events)
+		u.drop(name.Tab, name.Client, name.Type, refusedName, p.Events)
 		return
 	}
 	moved, err := u.acc.AddPartial(store.Tab{Name: name.Tab, Type: name.Type}, name.Client, p.Events, p.State, u.now+u.tolerance)
 	switch {
 	case errors.Is(err, fold.ErrUnknownType):
-		u.tally.add(name.Tab, refusedType, p.Events)
+		u.drop(name.Tab, name.Client, name.Type, refusedType, p.Events)
 	case err != nil:
-		u.tally.add(name.Tab, refusedState, p.Events)
+		if note := u.drop(name.Tab, name.Client, name.Type, refusedState, p.Events); note != nil {
+			note.Detail = err.Error()
+		}
 	default:
 		u.events += p.Events
-		u.clamped += moved
+		if moved > 0 {
+			u.clamp(name.Tab, name.Client, moved)
+		}
+		if u.viewers != nil {
+			u.viewers.Event(u.now, &trail.Event{
+				Door: u.door.Name, Name: name.Tab, Type: name.Type, Client: name.Client, Time: u.now, Weight: p.Events, Whole: true,
+			})
+		}
 	}
 }

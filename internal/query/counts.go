@@ -25,13 +25,18 @@ func newCounts(watching func() float64) *counts {
 		listed:  s.NewCounter("taba_query_lists_total"),
 		live:    s.NewCounter("taba_query_live_requests_total"),
 		pushed:  s.NewCounter("taba_query_live_evaluations_total"),
-		refused: map[string]*metrics.Counter{},
+		refused: newRefused(s),
 	}
 	s.NewGauge("taba_query_live_subscribers", watching)
-	for _, code := range codes {
-		c.refused[code] = s.NewCounter(fmt.Sprintf("taba_query_refused_requests_total{reason=%q}", code))
-	}
 	return c
+}
+
+func newRefused(s *metrics.Set) map[string]*metrics.Counter {
+	refused := map[string]*metrics.Counter{}
+	for _, code := range codes {
+		refused[code] = s.NewCounter(fmt.Sprintf("taba_query_refused_requests_total{reason=%q}", code))
+	}
+	return refused
 }
 
 // WritePrometheus writes what was asked and refused in Prometheus's text format.

@@ -81,7 +81,7 @@ func TestMethods(t *testing.T) {
 		}
 		want := http.StatusOK
 		switch r.Pattern {
-		case "/delete", "/v2/query", "/v2/series", "/v2/live", "/v2/tag-values":
+		case "/delete", "/v2/query", "/v2/series", "/v2/live", "/v2/tag-values", "/v2/explain", "/v2/tail":
 			want = http.StatusBadRequest // it was not told what
 		}
 		for _, method := range []string{"GET", "HEAD", "POST"} {

@@ -82,6 +82,13 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			d.check(t, responses("/v2/series", "get", "200"), s.do(t, "GET /v2/series?q="+url.QueryEscape(q), "").body)
 		}
 	}
+	for _, q := range []string{"", "?by=client&sort=bytes", "?by=dc&match=lat*&limit=1", "?by=tab&sort=key"} {
+		d.check(t, responses("/v2/top", "get", "200"), s.do(t, "GET /v2/top"+q, "").body)
+	}
+	d.check(t, responses("/v2/status", "get", "200"), s.do(t, "GET /v2/status", "").body)
+	for _, name := range []string{"bids.won", "latency;dc=us", "build", "bidswon", "none"} {
+		d.check(t, responses("/v2/explain", "get", "200"), s.do(t, "GET /v2/explain?name="+url.QueryEscape(name), "").body)
+	}
 	body := `{"values": ["p99.9"], "select": [{"glob": "lat*", "tags": [{"tag": "dc", "op": "!=", "value": "us"}]}], "clients": [{"name": "web-3"}], "by": ["dc"], "last": "1h", "limit": 1}`
 	d.check(t, "/components/schemas/Query", body)
 	d.check(t, responses("/v2/query", "post", "200"), s.do(t, "POST /v2/query", body).body)

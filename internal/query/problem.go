@@ -81,12 +81,12 @@ func problemOf(err error) (p *problem, ours bool) {
 }
 
 // refuse answers a request of v2 with an error.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (h *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p, ours := problemOf(err)
 	if ours {
-		h.o.Log.Error("a request failed", "path", r.URL.Path, "err", err)
+		h.log.Error("a request failed", "path", r.URL.Path, "err", err)
 	}
-	h.counts.refused[p.Code].Inc()
+	h.refused[p.Code].Inc()
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}

@@ -48,6 +48,9 @@ type Options struct {
 	// Notice is what an operator should know, which /status tells after v1's
 	// figures: a sentence, or nothing. Nil: there is never anything.
 	Notice func() string
+	// Self is what the process tells of itself; its Known, Latency, Name, Now and
+	// Log are those of the Handler.
+	Self SelfOptions
 	// MaxAnswer bounds answers that have to be held in memory, in bytes; 0
 	// means 256 MiB.
 	MaxAnswer int
@@ -77,12 +80,15 @@ type Route struct {
 	Pattern string
 	Scope   Scope
 	Handler http.Handler
+	Endless bool // answers go on until somebody ends them
 }
 
 // Handler answers requests. Use Routes to put authentication in front of it.
 type Handler struct {
-	o   Options
-	mux *http.ServeMux
+	api
+	o    Options
+	mux  *http.ServeMux
+	self *Self
 
 	eval   *eval.Evaluator
 	live   *live
@@ -132,11 +138,19 @@ func New(o Options) *Handler {
 		return h.eval.Eval(ctx, q, eval.Page{})
 	}, o.Now)
 	h.counts = newCounts(h.live.watching)
+	h.api = api{maxBody: o.MaxBody, log: o.Log, refused: h.counts.refused}
+	h.self = h.newSelf(o.Self)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for _, r := range h.Routes() {
 		h.mux.Handle(r.Pattern, r.Handler)
 	}
 	return h
+}
+
+// newSelf returns what tells of the server that h is of.
+func (h *Handler) newSelf(o SelfOptions) *Self {
+	o.Kind, o.Name, o.Known, o.Latency, o.Now = "server", h.o.Name, known{h}, h.o.Latency, h.o.Now
+	return newSelf(o, h.api)
 }
 
 // ServeHTTP answers without asking who is calling.
@@ -177,7 +191,7 @@ func (h *Handler) Routes() []Route {
 		route("/v2/check", Admin, h.checkNow),
 		{Pattern: "/{$}", Scope: Read, Handler: http.HandlerFunc(home)},
 	}
-	return append(slices.Concat(v1, h.v2Routes()), Route{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)})
+	return append(slices.Concat(v1, h.v2Routes(), h.self.Routes()), Route{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)})
 }
 
 // endpoint answers one kind of request; what it returns becomes the status.

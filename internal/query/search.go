@@ -36,8 +36,10 @@ func (l *listing) done() {
 func (h *Handler) listing() *listing {
 	h.counts.listed.Inc()
 	enqueue, processed := h.o.Latency()
-	return &listing{AsOf: seconds(h.o.Now().Truncate(time.Microsecond)), LagMS: math.Round((enqueue+processed)*1e6) / 1e3, Complete: true}
+	return &listing{AsOf: seconds(h.o.Now().Truncate(time.Microsecond)), LagMS: milliseconds(enqueue + processed), Complete: true}
 }
+
+func milliseconds(s float64) float64 { return math.Round(s*1e6) / 1e3 }
 
 type nameEntry struct {
 	Name string `json:"name"`

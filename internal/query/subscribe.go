@@ -14,7 +14,10 @@ func (h *Handler) Committed() { h.live.committed() }
 
 // EndLive ends the streams of live queries, so that a server that drains need
 // not wait for them.
-func (h *Handler) EndLive() { h.live.end() }
+func (h *Handler) EndLive() {
+	h.live.end()
+	h.self.End()
+}
 
 // maxEvery bounds how rarely a subscriber may ask to be told.
 const maxEvery = 86400
@@ -74,11 +77,7 @@ func (l *live) after(ctx context.Context, f *feed, last *update) (*update, error
 
 // stream sends u and what comes after it.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, f *feed, u *update) {
-	head := w.Header()
-	head.Set("Content-Type", "text/event-stream")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Accel-Buffering", "no") // proxies would collect events
-	head.Set("X-Content-Type-Options", "nosniff")
+	streaming(w)
 	if r.Method == http.MethodHead {
 		return
 	}

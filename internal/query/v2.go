@@ -3,12 +3,15 @@ package query
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/tabaproject/taba/internal/query/eval"
 	"github.com/tabaproject/taba/internal/query/lang"
@@ -18,6 +21,14 @@ import (
 // they are posted, of a form.
 type args url.Values
 
+// api is what all routes of this version have in common: reading parameters and
+// answering with JSON.
+type api struct {
+	maxBody int64 // of parameters
+	log     *slog.Logger
+	refused map[string]*metrics.Counter // requests, by code
+}
+
 // v2Routes are the routes of the API of this version; v1's are as they were.
 func (h *Handler) v2Routes() []Route {
 	route := func(path string, answer func(*http.Request, args) (any, error), params ...string) Route {
@@ -26,18 +37,19 @@ func (h *Handler) v2Routes() []Route {
 	return []Route{
 		route("/v2/query", h.query, "q", "limit", "after"),
 		route("/v2/series", h.series, "q", "step", "limit", "after"),
-		{Pattern: "/v2/live", Scope: Read, Handler: http.HandlerFunc(h.subscribe)},
+		{Pattern: "/v2/live", Scope: Read, Handler: http.HandlerFunc(h.subscribe), Endless: true},
 		route("/v2/names", h.searchNames, "prefix", "match", "limit", "after"),
 		route("/v2/clients", h.searchClients, "prefix", "limit", "after"),
 		route("/v2/tags", h.searchTags, "prefix", "limit", "after"),
 		route("/v2/tag-values", h.searchTagValues, "tag", "prefix", "limit", "after"),
 		route("/v2/types", h.countTypes),
+		route("/v2/top", h.top, "by", "match", "sort", "limit"),
 		{Pattern: "/v2/openapi.json", Scope: Open, Handler: http.HandlerFunc(h.describe)},
 	}
 }
 
 // v2 answers with JSON whatever happens.
-func (h *Handler) v2(answer func(*http.Request, args) (any, error), names []string) http.Handler {
+func (h *api) v2(answer func(*http.Request, args) (any, error), names []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := h.args(w, r, names)
 		var value any
@@ -57,7 +69,7 @@ func (h *Handler) v2(answer func(*http.Request, args) (any, error), names []stri
 }
 
 // args reads parameters and refuses those that are not in names.
-func (h *Handler) args(w http.ResponseWriter, r *http.Request, names []string) (args, error) {
+func (h *api) args(w http.ResponseWriter, r *http.Request, names []string) (args, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
 		w.Header().Set("Allow", methods)
 		return nil, &problem{status: http.StatusMethodNotAllowed, Code: codeMethod, Message: "method not allowed; use " + methods}
@@ -94,11 +106,11 @@ func orNothing(names []string) string {
 
 // posted reads parameters from a request's body: a form or, where a query is
 // asked, a JSON object that says the same.
-func (h *Handler) posted(w http.ResponseWriter, r *http.Request, names []string) (url.Values, error) {
+func (h *api) posted(w http.ResponseWriter, r *http.Request, names []string) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		return nil, nil
 	}
-	body, err := readAll(w, r, h.o.MaxBody)
+	body, err := readAll(w, r, h.maxBody)
 	if err != nil || len(body) == 0 {
 		return nil, err
 	}

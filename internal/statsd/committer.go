@@ -2,11 +2,9 @@ package statsd
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/tabaproject/taba/internal/fold"
-	"github.com/tabaproject/taba/state"
 )
 
 // After a commit the committer rests restShare times as long as that took: so
@@ -61,6 +59,7 @@ func newCommitter(d *Door) *committer {
 
 // round commits everything that is gathered now.
 func (c *committer) round() {
+	c.folder.viewers = c.d.o.Trail.Viewers()
 	defer c.d.o.Quota.Begin()() // before lanes are asked for what they have of it
 	for _, l := range c.d.lanes() {
 		batches := l.take()
@@ -109,17 +108,4 @@ func (c *committer) commit() {
 	if !c.acc.Empty() {
 		c.acc.Reset()
 	}
-}
-
-// refused is told which events do not fit the Type of their tab.
-func (c *committer) refused(s *series, e *state.Event, why state.Reason) {
-	c.d.counts.event(why, e.Count())
-	c.d.bad.add(BadLine{c.d.o.Now(), s.client, string(why), fmt.Sprintf("%s, a %s, does not take %s", s.tab, s.typ, describe(e))})
-}
-
-func describe(e *state.Event) string {
-	if e.Number {
-		return fmt.Sprint(e.Value)
-	}
-	return string(e.JSON[:min(len(e.JSON), badLineBytes)])
 }

@@ -13,7 +13,6 @@ type Door struct {
 	o      Options
 	names  *names
 	counts *counts
-	bad    badRing
 
 	wake chan struct{} // something was gathered
 	full chan struct{} // gatherBytes were

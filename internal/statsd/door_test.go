@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/tabaproject/taba/internal/ingest"
+	"github.com/tabaproject/taba/internal/trail"
 )
 
 // feed has a lane consume lines as of t0 plus some seconds.
@@ -121,25 +122,28 @@ func TestSecondsAreApart(t *testing.T) {
 func TestBadLines(t *testing.T) {
 	s := newSink()
 	s.types["messages"] = "Buffer"
-	d := open(t, testOptions(s))
-	feed(d, d.lane(), 0, "good:1|c", "bad", "bad:1|x", "", "bad:x|c", "_e{1,1}:a|b", "_sc|a|0", "users:|s", "bad:1|c|@7", "messages:5|g", "good:1|c")
+	o := testOptions(s)
+	o.Trail = trail.New(trail.Options{})
+	d := open(t, o)
+	feed(d, d.lane(), 0, "good:1|c", "bad", "bad:1|x", "", "bad:y|c", "bad:x|c", "_e{1,1}:a|b", "_sc|a|0", "users:|s", "bad:1|c|@7", "messages:5|g", "good:1|c")
 	d.Stop()
 	if got, want := s.dump(), totals("good", 2, 2); got != want {
 		t.Errorf("committed %s, want %s", got, want)
 	}
 	var got []string
-	for _, b := range d.Bad() {
-		got = append(got, b.Client+" "+b.Reason+" "+b.Line)
+	for _, n := range o.Trail.All() {
+		got = append(got, fmt.Sprint(n.Name, " ", n.Client, " ", n.Reason, " ", n.Events, " ", n.Detail))
 	}
+	slices.Sort(got)
 	want := []string{
-		"here no_value bad", "here type bad:1|x", "here value bad:x|c", "here value users:|s", "here rate bad:1|c|@7",
-		"here payload messages, a Buffer, does not take 5",
+		"bad here no_value 1 bad", "bad here rate 1 bad:1|c|@7", "bad here type 1 bad:1|x", "bad here value 2 bad:x|c",
+		"messages here payload 1 messages, a Buffer, does not take 5", "users here value 1 users:|s",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("bad lines\n%q\nwant\n%q", got, want)
+		t.Errorf("noted\n%q\nwant\n%q", got, want)
 	}
 	for name, want := range map[string]string{
-		`taba_statsd_refused_lines_total{reason="value"}`:         "2",
+		`taba_statsd_refused_lines_total{reason="value"}`:         "3",
 		`taba_statsd_refused_lines_total{reason="event"}`:         "1",
 		`taba_statsd_refused_lines_total{reason="service_check"}`: "1",
 		`taba_statsd_refused_events_total{reason="payload"}`:      "1",
@@ -147,13 +151,6 @@ func TestBadLines(t *testing.T) {
 		if got := metric(t, d, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
-	}
-	l := d.lane()
-	for i := range 3 * badLines {
-		feed(d, l, 0, fmt.Sprint("bad", i))
-	}
-	if bad := d.Bad(); len(bad) != badLines || bad[badLines-1].Line != fmt.Sprint("bad", 3*badLines-1) || bad[0].Line != fmt.Sprint("bad", 2*badLines) {
-		t.Errorf("%d bad lines are kept, from %s to %s", len(bad), bad[0].Line, bad[len(bad)-1].Line)
 	}
 }
 

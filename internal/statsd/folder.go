@@ -7,6 +7,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/internal/wire/statsdtext"
 	"github.com/tabaproject/taba/state"
 )
@@ -22,6 +23,7 @@ type folder struct {
 	folded  func()  // called after each series
 	s       *series // that is folded
 	bundle  state.Bundle
+	viewers trail.Viewers // of what is folded
 }
 
 // A cursor goes over the series of a batch, in the order of their index.
@@ -172,6 +174,9 @@ func (f *folder) series(i uint32, s *series, acc *fold.Accumulator) {
 				slot = acc.Slot(store.Tab{Name: s.tab, Type: s.typ}, s.client)
 			}
 			acc.FoldColumn(slot, int64(math.Floor(now)), in.values)
+			if f.viewers != nil {
+				f.showColumn(now, s, in.values)
+			}
 			in.values = nil
 		}
 		f.numbers(&in)
@@ -216,6 +221,9 @@ func (f *folder) foldEvents(now float64, s *series, acc *fold.Accumulator) {
 	f.s = s
 	f.bundle = state.Bundle{Tab: s.tab, Client: s.client, Events: f.events}
 	acc.Fold(now, "", s.typ, &f.bundle, f.refuse)
+	if f.viewers != nil {
+		f.show(now, s)
+	}
 }
 
 func (f *folder) foldMembers(b *batch, acc *fold.Accumulator) {

@@ -26,6 +26,7 @@ type lane struct {
 	index   map[*series]uint32
 	clients map[netip.Addr]uint32
 	owners  []string // by index, of clients
+	froms   []netip.Addr
 
 	lines  [linesAtOnce]statsdtext.Line
 	prints [linesAtOnce]fingerprint
@@ -49,6 +50,7 @@ func (l *lane) forget() {
 	l.changed = l.door.names.changed.Load()
 	l.series, l.index = nil, make(map[*series]uint32)
 	l.clients, l.owners = make(map[netip.Addr]uint32), nil
+	l.froms = nil
 }
 
 // begin takes the lane for what was received at now.
@@ -132,6 +134,7 @@ func (l *lane) client(from netip.Addr) uint32 {
 	i := uint32(len(l.owners))
 	l.clients[from] = i
 	l.owners = append(l.owners, l.door.owner(from))
+	l.froms = append(l.froms, from)
 	return i
 }
 
@@ -306,7 +309,7 @@ func (l *lane) slow(buf []byte, client uint32, line *statsdtext.Line) {
 		m := &metrics[i]
 		s, over := l.door.names.get(seriesKey{l.owners[client], m.Tab, m.Kind}, int64(l.now))
 		if over != "" {
-			l.door.overflowed(l.owners[client], buf[line.Name:line.End], over)
+			l.door.overflowed(l.owners[client], l.froms[client], buf[line.Name:line.End], over)
 		}
 		l.metric(l.local(s), over != "", m)
 	}
@@ -325,9 +328,9 @@ func (l *lane) metric(series uint32, overflow bool, m *statsdtext.Metric) {
 	case m.Kind == statsdtext.Gauge && (m.Time == 0 || change):
 		l.b.gauge(series, m.Value, change)
 	case m.Kind == statsdtext.Gauge:
-		l.b.dated = append(l.b.dated, dated{l.timeOf(m.Time), weighed{m.Value, series, 1}})
+		l.b.dated = append(l.b.dated, dated{l.timeOf(series, m.Time), weighed{m.Value, series, 1}})
 	case m.Time != 0:
-		l.b.dated = append(l.b.dated, dated{l.timeOf(m.Time), weighed{m.Value, series, weight}})
+		l.b.dated = append(l.b.dated, dated{l.timeOf(series, m.Time), weighed{m.Value, series, weight}})
 	case m.Kind == statsdtext.Timing:
 		l.b.measure(series, m.Value, weight)
 	default:
@@ -337,14 +340,14 @@ func (l *lane) metric(series uint32, overflow bool, m *statsdtext.Metric) {
 
 // timeOf returns when something happened that came with a time. What is too
 // far ahead would empty windows.
-func (l *lane) timeOf(t int64) float64 {
+func (l *lane) timeOf(series uint32, t int64) float64 {
 	if float64(t) > l.now+l.door.o.FutureTolerance.Seconds() {
-		l.door.counts.clamped.Inc()
+		l.door.clamped(l.series[series])
 		return l.now
 	}
 	return float64(t)
 }
 
 func (l *lane) refuse(buf []byte, client uint32, line *statsdtext.Line, why statsdtext.Reason) {
-	l.door.refused(l.owners[client], buf[line.Name:line.End], why)
+	l.door.refused(l.owners[client], l.froms[client], buf[line.Name:line.End], why)
 }

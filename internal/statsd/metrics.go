@@ -3,9 +3,10 @@ package statsd
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -120,61 +121,26 @@ func (d *Door) WritePrometheus(w io.Writer) {
 	metrics.WriteCounterUint64(w, `taba_statsd_dropped_datagrams_total{reason="kernel"}`, drops)
 }
 
-// A BadLine is a line that was refused, or counts elsewhere than it says.
-type BadLine struct {
-	At     time.Time
-	Client string // who owns what its sender sends
-	Reason string
-	Line   string // cut if it is long
-}
+// Received returns how many lines were taken, and how many bytes came.
+func (d *Door) Received() (lines, bytes uint64) { return d.counts.lines.Get(), d.counts.bytes.Get() }
 
-// What is kept of bad lines.
-const (
-	badLines     = 64
-	badLineBytes = 200
-)
-
-// badRing keeps the last bad lines.
-type badRing struct {
-	mu    sync.Mutex
-	lines []BadLine
-	next  int
-}
-
-func (r *badRing) add(l BadLine) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.lines) < badLines {
-		r.lines = append(r.lines, l)
-		return
+// EachRefused calls f for every reason for which something was not taken.
+func (d *Door) EachRefused(f func(unit, reason string, n uint64)) {
+	tell := func(unit, reason string, c *metrics.Counter) {
+		if n := c.Get(); n > 0 {
+			f(unit, reason, n)
+		}
 	}
-	r.lines[r.next] = l
-	r.next = (r.next + 1) % badLines
-}
-
-// Bad returns the last bad lines, oldest first.
-func (d *Door) Bad() []BadLine {
-	d.bad.mu.Lock()
-	defer d.bad.mu.Unlock()
-	return append(append([]BadLine(nil), d.bad.lines[d.bad.next:]...), d.bad.lines[:d.bad.next]...)
-}
-
-// refused counts a line that is not taken, and keeps it if it is bad.
-func (d *Door) refused(client string, line []byte, why statsdtext.Reason) {
-	d.counts.refused[why].Inc()
-	if why == statsdtext.Event || why == statsdtext.ServiceCheck {
-		return // nothing is wrong with it
+	c := d.counts
+	for _, why := range slices.Sorted(maps.Keys(c.refused)) {
+		tell("lines", string(why), c.refused[why])
 	}
-	d.keep(client, line, string(why))
-}
-
-// overflowed counts a value that goes to OverflowTab, and keeps its line: it tells
-// who sends too many names.
-func (d *Door) overflowed(client string, line []byte, limit string) {
-	d.counts.over(limit)
-	d.keep(client, line, "over the limit: "+limit)
-}
-
-func (d *Door) keep(client string, line []byte, why string) {
-	d.bad.add(BadLine{d.o.Now(), client, why, string(line[:min(len(line), badLineBytes)])})
+	tell("datagrams", capacity, c.dropped)
+	tell("datagrams", truncated, c.truncated)
+	tell("events", "commit", c.lost)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, why := range slices.Sorted(maps.Keys(c.events)) {
+		tell("events", string(why), c.events[why])
+	}
 }

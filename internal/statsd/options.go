@@ -8,6 +8,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/fold"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -50,6 +51,8 @@ type Options struct {
 	Budget    Budget
 	// Ready says why nothing can be committed now; nil: it never knows.
 	Ready func() error
+	// Trail keeps what became of names that did not simply count. Nil: nobody does.
+	Trail *trail.Trail
 	// Quota bounds the names. Nil: only Names does.
 	Quota Quota
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/ingest"
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/trail"
 )
 
 // directory knows what a sink has.
@@ -69,7 +70,7 @@ func TestNamesBeyondTheQuota(t *testing.T) {
 			o := testOptions(s)
 			c.o.Directory, c.o.Now = directory{s}, o.Now
 			q := ingest.NewQuota(c.o)
-			o.Quota = q.Claims()
+			o.Quota, o.Trail = q.Claims(), trail.New(trail.Options{})
 			d := open(t, o)
 			l := d.lane()
 			feed(d, l, 0, "honest:1|c")
@@ -95,9 +96,9 @@ func TestNamesBeyondTheQuota(t *testing.T) {
 			if got := metric(t, d, fmt.Sprintf("taba_statsd_overflow_values_total{reason=%q}", c.limit)); got != fmt.Sprint(over) {
 				t.Errorf("%s values are over the limit, want %d", got, over)
 			}
-			bad := d.Bad()
-			if last := bad[len(bad)-1]; last.Line != fmt.Sprintf("random%d:7|c", random-1) || !strings.HasSuffix(last.Reason, c.limit) {
-				t.Errorf("the last bad line is %+v", last)
+			last := o.Trail.All()[0]
+			if last.Detail != fmt.Sprintf("random%d:7|c", random-1) || last.Reason != c.limit || last.Kind != trail.Moved {
+				t.Errorf("noted last was %+v", last)
 			}
 			if !strings.Contains(q.Last(), "limits."+c.limit) {
 				t.Errorf("the quota says %q", q.Last())

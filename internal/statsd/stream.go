@@ -268,7 +268,7 @@ func (s *stream) lines(l *lane, data []byte, end bool) (rest []byte) {
 	}
 	l.consume(data[:whole], s.from)
 	if rest = data[whole:]; len(rest) > lineBytes {
-		s.door.refused(s.door.owner(s.from), rest, tooLong)
+		s.door.refused(s.door.owner(s.from), s.from, rest, tooLong)
 		s.skip, rest = true, nil
 	}
 	return rest
@@ -279,7 +279,7 @@ func (s *stream) packets(l *lane, data []byte) (rest []byte, err error) {
 	for len(data) >= 4 {
 		n := binary.LittleEndian.Uint32(data)
 		if n > lineBytes {
-			s.door.refused(s.door.owner(s.from), data[:4], tooLong)
+			s.door.refused(s.door.owner(s.from), s.from, data[:4], tooLong)
 			return nil, errFraming
 		}
 		if len(data) < 4+int(n) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/fold"
+	"github.com/tabaproject/taba/internal/trail"
 	"github.com/tabaproject/taba/state"
 	"github.com/tabaproject/taba/state/builtin"
 )
@@ -78,7 +79,7 @@ func BenchmarkLane(b *testing.B) {
 // before and is over the limit.
 func BenchmarkRandomNames(b *testing.B) {
 	o := testOptions(newSink())
-	o.Names = 1000
+	o.Names, o.Trail = 1000, trail.New(trail.Options{})
 	d := New(o)
 	close(d.stop) // the committer is not needed
 	<-d.done

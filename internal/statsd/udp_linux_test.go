@@ -7,13 +7,17 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tabaproject/taba/internal/trail"
 )
 
 // Datagrams that the kernel hands over together stay apart: the last line of
 // one has no newline behind it.
 func TestDatagramsJoinedByTheKernel(t *testing.T) {
 	s := newSink()
-	d := open(t, testOptions(s))
+	o := testOptions(s)
+	o.Trail = trail.New(trail.Options{})
+	d := open(t, o)
 	udp, err := d.OpenUDP("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +44,7 @@ func TestDatagramsJoinedByTheKernel(t *testing.T) {
 	if got := metric(t, d, "taba_statsd_datagrams_total"); got != "21" {
 		t.Errorf("%s datagrams, want 21", got)
 	}
-	if bad := d.Bad(); len(bad) > 0 {
+	if bad := o.Trail.All(); len(bad) > 0 {
 		t.Errorf("bad lines %v", bad)
 	}
 }

@@ -47,7 +47,8 @@ type Tab struct {
 	Name    string
 	Type    string
 	Handler state.Handler // nil: the Type is not registered
-	Others  []string      // Types under which it has events that are no part of its answer
+	Clients int
+	Others  []string // Types under which it has events that are no part of its answer
 }
 
 // Chosen is what a Look found.
@@ -97,7 +98,7 @@ func (c *Chosen) sort() {
 	c.targets = slices.CompactFunc(c.targets, func(a, b target) bool { return a.name() == b.name() })
 	c.Tabs = make([]Tab, len(c.targets))
 	for i, t := range c.targets {
-		c.Tabs[i] = Tab{Name: t.name(), Type: t.kind.typ, Handler: t.kind.handler, Others: t.others}
+		c.Tabs[i] = Tab{Name: t.name(), Type: t.kind.typ, Handler: t.kind.handler, Clients: t.clients, Others: t.others}
 	}
 }
 

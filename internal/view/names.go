@@ -1,6 +1,10 @@
 package view
 
-import "github.com/tabaproject/taba/internal/store"
+import (
+	"context"
+
+	"github.com/tabaproject/taba/internal/store"
+)
 
 // What a View knows of names without looking whether the log has brought more:
 // CatchUp does that.
@@ -52,4 +56,13 @@ func (d *directory) has(n store.TabName, typ, client string) bool {
 		}
 	}
 	return false
+}
+
+// ClientCount is how many clients there are.
+func (v *View) ClientCount(ctx context.Context) (int, error) {
+	if len(v.shards) == 1 {
+		return v.count(func(d *directory) int { return len(d.clients) }), nil
+	}
+	clients, err := v.Clients(ctx, Request{}) // one may have tabs in several shards
+	return len(clients), err
 }

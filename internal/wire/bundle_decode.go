@@ -211,7 +211,7 @@ func (d *BatchDecoder) setSecond(m []byte) (rest []byte, err error) {
 
 func (d *BatchDecoder) addName(b []byte) error {
 	if len(b) > d.maxName {
-		return &LimitError{Limit: "name", Max: d.maxName}
+		return &LimitError{Limit: "name", Max: d.maxName, Name: beginning(b)}
 	}
 	if len(d.names) == MaxSeries {
 		return &SeriesLimitError{What: "names", Max: MaxSeries}

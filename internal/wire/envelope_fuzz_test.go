@@ -42,6 +42,7 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(AppendOpenReply(nil, &OpenReply{src, [16]byte{1}, store.Partition{Version: 1}, store.Epoch{2}}))
 	f.Add(AppendCloseRequest(nil, &CloseRequest{src, store.Token{1}}))
 	f.Add(AppendCloseReply(nil, &CloseReply{store.Closed{Token: store.Token{1}, Heads: heads}}))
+	f.Add(AppendAgentReport(nil, &AgentReport{Name: "n", LastError: "e", Refused: 1, Traces: []AgentTrace{{Kind: "refused", Name: "\xff", Last: 1.5}}}))
 	f.Fuzz(func(t *testing.T, m []byte) {
 		again(t, m, AppendBatch, DecodeBatch)
 		again(t, m, AppendBatchReply, DecodeBatchReply)
@@ -52,5 +53,6 @@ func FuzzEnvelope(f *testing.F) {
 		again(t, m, AppendCloseReply, DecodeCloseReply)
 		again(t, m, AppendHeadsRequest, DecodeHeadsRequest)
 		again(t, m, AppendHeadsReply, DecodeHeadsReply)
+		again(t, m, AppendAgentReport, DecodeAgentReport)
 	})
 }

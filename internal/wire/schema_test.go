@@ -213,9 +213,18 @@ func TestCodecAgreesWithSchema(t *testing.T) {
 	f("CloseReply", AppendCloseReply(nil, &CloseReply{store.Closed{Token: id(1), Heads: heads}}), "token:"+hex16(1)+" "+headsText)
 	f("HeadsRequest", AppendHeadsRequest(nil, &HeadsRequest{src}), "source:"+srcHex)
 	f("HeadsReply", AppendHeadsReply(nil, &HeadsReply{heads}), headsText)
+	f("AgentReport", AppendAgentReport(nil, &AgentReport{
+		Name: "h:1", Address: "a", Version: "v", Source: "s", SpoolBytes: 5, SpoolQuota: 6, OldestMS: 7, BacklogBytes: 8, BacklogEvents: 9,
+		Resent: 10, Lost: 11, Refused: 12, LastError: "e", Traces: []AgentTrace{{
+			Kind: "refused", Door: "v1", Reason: "name", Name: "n", Length: 5, Type: "T", Client: "c", Sender: "s", Detail: "d",
+			Events: 10, Times: 11, First: 12.5, Last: 13.5,
+		}},
+	}), "name:h:1 address:a version:v source:s spool_bytes:5 spool_quota_bytes:6 oldest_ms:7 backlog_bytes:8 backlog_events:9"+
+		" resent_parts:10 lost_events:11 refused_events:12 last_error:e traces:{kind:refused door:v1 reason:name name:6e length:5 type:54"+
+		" client:63 sender:s detail:64 events:10 times:11 first:12.5 last:13.5}")
 
 	for _, nested := range []string{"Partition", "Part", "PartResult", "Head", "Position", "SourceHead", "Verdict", "Class",
-		"Series", "Bundle", "Event", "Partial", "Refused", "FrameRefusal"} {
+		"Series", "Bundle", "Event", "Partial", "Refused", "FrameRefusal", "AgentTrace"} {
 		sent[nested] = true
 	}
 	for name := range s.messages {

@@ -113,6 +113,13 @@ type LimitError struct {
 	Line  int    // counted from 1; 0 in a body that is not lines
 	Limit string // "name" or "line"
 	Max   int    // bytes
+	Name  string // how a tab's name that is too long begins; "": it is another name
+}
+
+// beginning is how a name that is too long begins.
+func beginning(name []byte) string {
+	const most = 1 << 10
+	return string(name[:min(len(name), most)])
 }
 
 func (e *LimitError) Error() string {

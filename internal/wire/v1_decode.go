@@ -157,7 +157,11 @@ func (d *Decoder) frame(line []byte) error {
 
 func (d *Decoder) name(to *string, line []byte) error {
 	if len(line) > d.lim.Name {
-		return &LimitError{Line: d.lines.n, Limit: "name", Max: d.lim.Name}
+		e := &LimitError{Line: d.lines.n, Limit: "name", Max: d.lim.Name}
+		if to == &d.tab {
+			e.Name = beginning(line)
+		}
+		return e
 	}
 	*to = d.names.of(line)
 	return nil

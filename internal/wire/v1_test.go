@@ -79,10 +79,10 @@ func TestDecodeLimits(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", 11)
-	f("1\n\n"+long+"\n", LimitError{3, "name", 10})
-	f("1\n\nc\n\n"+long, LimitError{5, "name", 10})
-	f("1\n\nc\n\nt\n"+strings.Repeat("x", 41)+"\n", LimitError{6, "line", 40})
-	f("1\n\nc\n\nt\n"+strings.Repeat("x", 1<<20), LimitError{6, "line", 40})
+	f("1\n\n"+long+"\n", LimitError{Line: 3, Limit: "name", Max: 10})
+	f("1\n\nc\n\n"+long, LimitError{Line: 5, Limit: "name", Max: 10, Name: long})
+	f("1\n\nc\n\nt\n"+strings.Repeat("x", 41)+"\n", LimitError{Line: 6, Limit: "line", Max: 40})
+	f("1\n\nc\n\nt\n"+strings.Repeat("x", 1<<20), LimitError{Line: 6, Limit: "line", Max: 40})
 }
 
 func TestDecodeSplitsBundles(t *testing.T) {
