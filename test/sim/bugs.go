@@ -125,7 +125,7 @@ var Bugs = []Bug{
 		cluster: func(c *Cluster) { c.unfenced = func(_ *Cluster, w waiter) bool { return w != waitRead } },
 	},
 	{
-		Name: "Pebble commits with NoSync",
+		Name: "the store's log is not synced",
 		Mix: base("power of the store").with(func(m *Mix) {
 			m.Pebble, m.Steps, m.CutServer = true, 200, 8
 		}),

@@ -79,7 +79,7 @@ func (d *disk) MaybeError(op errorfs.Op) error {
 			return errOff
 		}
 	}
-	if d.full && (op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpCreate) {
+	if d.full && (op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpFileWriteAt || op.Kind == errorfs.OpCreate) {
 		d.errors++
 		return syscall.ENOSPC
 	}
@@ -172,6 +172,16 @@ func (noLock) Close() error { return nil }
 // Create implements vfs.FS.
 func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := d.FS.Create(name, c)
+	return d.begun(name, f, err)
+}
+
+// OpenReadWrite implements vfs.FS. Only new files are opened so.
+func (d *disk) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := d.FS.OpenReadWrite(name, c, opts...)
+	return d.begun(name, f, err)
+}
+
+func (d *disk) begun(name string, f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
