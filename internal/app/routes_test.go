@@ -41,10 +41,11 @@ func testAgent(t *testing.T, cfg AgentConfig) *agent {
 
 // serverRoutes is every route of a server by the scope it asks for.
 var serverRoutes = map[ingest.Scope][]string{
-	0: {"GET /healthz", "GET /readyz", "GET /-/healthy", "GET /-/ready", "GET /version", "GET /nowhere", "GET /v2/openapi.json"},
+	0: {"GET /healthz", "GET /readyz", "GET /-/healthy", "GET /-/ready", "GET /version", "GET /nowhere", "GET /v2/openapi.json",
+		"GET /", "GET /ui/", "GET /ui/tab", "GET /assets/", "GET /plain/style.css"},
 	ingest.Write: {"POST /post", "POST /post_zip",
 		"POST /v2/batch", "GET /v2/stream", "POST /v2/source/open", "POST /v2/source/close", "POST /v2/source/heads", "POST /v2/agent"},
-	ingest.Read: {"GET /", "GET /tabs", "GET /projection", "GET /supertabs", "GET /clients", "GET /names", "GET /types",
+	ingest.Read: {"GET /plain", "GET /plain/tab", "GET /tabs", "GET /projection", "GET /supertabs", "GET /clients", "GET /names", "GET /types",
 		"GET /v2/query", "GET /v2/series", "GET /v2/live", "GET /v2/names", "GET /v2/clients", "GET /v2/tags", "GET /v2/tag-values", "GET /v2/types", "GET /v2/status", "GET /v2/explain", "GET /v2/tail", "GET /v2/top",
 		"GET /api/v1/query", "POST /api/v1/query", "GET /api/v1/query_range", "GET /api/v1/labels", "GET /api/v1/label/dc/values", "GET /api/v1/series",
 		"GET /api/v1/metadata", "GET /api/v1/query_exemplars", "GET /api/v1/rules", "GET /api/v1/alerts", "GET /api/v1/format_query",

@@ -55,10 +55,11 @@ var plan = map[string]room{
 
 	// What reads.
 	"internal/view":       {"state internal/store", "records and log to States; it never writes events"},
-	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/trail internal/view", "questions to answers; it knows views, not engines"},
+	"internal/query":      {"state internal/pyjson internal/query/eval internal/query/lang internal/store internal/trail internal/view web", "questions to answers; it knows views, not engines"},
 	"internal/query/eval": {"state internal/query/lang internal/view", "a query and a view to an answer; it knows no HTTP"},
 	"internal/query/lang": {"", "text to queries; it knows nobody who answers them"},
 	"internal/promapi":    {"state internal/query/lang internal/store internal/view", "the same for those who ask in PromQL; it knows views, not engines"},
+	"web":                 {"", "the files of the page; it asks over HTTP, as anybody"},
 
 	// What knows them all, and what is beside them.
 	"internal/app":           {"state state/builtin internal/wire internal/gather internal/ingest internal/statsd internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/store/redisstore internal/member internal/trail internal/view internal/query internal/promapi", "wiring: the only place that knows every stage"},
@@ -84,6 +85,7 @@ var plan = map[string]room{
 	"test/deploy":      {"", "files for other programs, and what Taba says of the settings in them"},
 	"test/scale":       {"", "many agents of what ships in one process, on a real Redis"},
 	"test/e2e":         {"", "real processes, seen from outside"},
+	"test/browser":     {"", "a real server, seen in a real browser"},
 	"test/sim":         {"state internal/wire internal/ingest internal/fold internal/commit internal/spool internal/forward internal/store internal/store/pebblestore internal/view", "whole clusters of what ships, on simulated disks, clocks and networks"},
 	"examples/client":  {".", "what an application writes"},
 	"examples/owntype": {"state", "what the author of a Type writes"},

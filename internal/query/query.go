@@ -189,9 +189,8 @@ func (h *Handler) Routes() []Route {
 		route("/delete", Admin, h.delete, "name"),
 		route("/check", Admin, h.check, "dry"),
 		route("/v2/check", Admin, h.checkNow),
-		{Pattern: "/{$}", Scope: Read, Handler: http.HandlerFunc(home)},
 	}
-	return append(slices.Concat(v1, h.v2Routes(), h.self.Routes()), Route{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)})
+	return append(slices.Concat(v1, h.v2Routes(), h.self.Routes(), h.pages()), Route{Pattern: "/", Scope: Open, Handler: http.HandlerFunc(NotFound)})
 }
 
 // endpoint answers one kind of request; what it returns becomes the status.

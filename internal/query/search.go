@@ -28,7 +28,9 @@ type listing struct {
 
 // done ends an answer: it says what it lacks.
 func (l *listing) done() {
-	l.Missing = eval.Unread(&l.lacks)
+	if l.lacks.Any() {
+		l.Missing = eval.Unread(&l.lacks)
+	}
 	l.Complete = len(l.Missing) == 0
 }
 
