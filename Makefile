@@ -8,6 +8,7 @@ DISKS       ?= 5000
 HISTORIES   ?= 10000
 PATIENCE    ?= 2m
 CHAOS       ?= .
+NPM         ?= npm
 BENCH       ?= .
 FIGURES     ?=
 BENCHARGS   ?=
@@ -21,18 +22,41 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export GOFLAGS += -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo deps test redis failovers chaos powerloss sim lint bench functions fuzz cover clean
+.PHONY: help build demo deps web types browser test redis failovers chaos powerloss sim lint bench functions fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/taba
+build: web ## build bin/taba, with the page if Node is there (NPM= for without)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/taba ./cmd/taba
 
 demo: build ## watch a simulated fleet's numbers move (ARGS='--for 20s')
 	bin/taba demo $(ARGS)
 
-test: redis ## run all tests, with the race detector, then those without it: 15,000 simulated lives, 5,000 power losses
+web: # bundle the page into what is embedded; without Node a server has the plain page
+ifeq ($(shell command -v $(or $(NPM),none)),)
+	@echo "$(or $(NPM),Node) is not there: the server gets the plain page (make deps installs Node on Debian and Ubuntu)"
+else
+web: web/dist/index.html
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json web/build.mjs $(shell find web/src -type f)
+	cd web && node build.mjs
+
+types: web/node_modules/.package-lock.json # check the types of the page's source
+	cd web && node_modules/.bin/tsc --noEmit
+endif
+
+browser: # what the tests of the page drive
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  echo "the tests of the page drive chromium, which is not there: make deps installs it on Debian and Ubuntu"; exit 1; }
+	@command -v $(or $(NPM),none) >/dev/null || { \
+	  echo "the tests of the page need Node, to bundle it: make deps installs it on Debian and Ubuntu"; exit 1; }
+
+test: redis browser web ## run all tests, with the race detector, then those without it: 15,000 simulated lives, 5,000 power losses
 	$(GO) test -race -timeout 15m ./...
 	$(MAKE) --no-print-directory sim
 	$(MAKE) --no-print-directory powerloss LOSSES=5000 DISKERRORS=200
@@ -61,7 +85,7 @@ chaos: build ## mistreat real processes for hours (KILLS, WINDOWS, DISKS, HISTOR
 	  $(GO) test -race -count 1 -timeout 24h -v -artifacts -outputdir $(CURDIR)/bin -run '$(CHAOS)' ./test/e2e
 	bin/taba verify --chaos --for 5m
 
-lint: ## check format, vet and staticcheck
+lint: $(if $(shell command -v $(or $(NPM),none)),types) ## check format, vet, staticcheck and the types of the page
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
@@ -87,4 +111,4 @@ cover: ## show the test coverage of each function
 	$(GO) tool cover -func=cover.out
 
 clean: ## remove what the other targets made
-	rm -rf bin cover.out cover.html
+	rm -rf bin cover.out cover.html web/dist/assets web/dist/index.html web/node_modules

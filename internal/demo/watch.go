@@ -74,6 +74,7 @@ func (h header) text() string {
 		what = "a fleet of bidders posts to an agent, the agent forwards to a server."
 	}
 	return fmt.Sprintf(`Taba demo: %[4]s %[3]s
+Watch it in a browser: %[1]s
 Ask it yourself:
   curl '%[1]s/tabs?name=bids_won,bid_latency_ms'
   curl '%[1]s/projection?name=bids_won&client=bidder-us-east-000'
@@ -84,7 +85,7 @@ Ask it yourself:
 
 // short is for terminals with few lines.
 func (h header) short() string {
-	return fmt.Sprintf("Taba demo: server %s, agent %s", h.server, h.agent)
+	return fmt.Sprintf("Taba demo: server and page %s, agent %s", h.server, h.agent)
 }
 
 // line is a sample in one line, for files and pipes.
