@@ -70,7 +70,7 @@ func TestFaultsAreFound(t *testing.T) {
 	f("a post without an answer does not count", &fault{post: 30, do: drop}, "")
 	f("a post without an answer counts twice", &fault{post: 30, do: silentDouble}, "is counted 2 times")
 	f("reading back takes too long at first", &fault{post: -1, do: hang}, "")
-	f("answers lag behind", &fault{post: 30, do: lag}, "was acknowledged before and is not there")
+	f("answers lag behind", &fault{post: 30, do: lag}, " 1 wrong answers") // what was there may be gone, or not there yet
 }
 
 func TestRefusalsEndTheRun(t *testing.T) {

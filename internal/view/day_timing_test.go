@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +32,8 @@ var (
 //
 //	go test -run '^$' -bench Day -benchtime 1x -timeout 0 ./internal/view -states 1000000 -hours 24 -minutes 30
 //
-// The hours before are not lived minute by minute: the events of an hour come in one
-// Partial, which makes the same States, as they depend on the events alone. The
+// The hours before are not lived minute by minute: their events come in one Partial of
+// each State, which makes the same States, as they depend on the events alone. The
 // minutes that are measured are: each is 60 commits, each of them touching every tab.
 func BenchmarkDay(b *testing.B) {
 	for _, states := range slices.Compact([]int{10_000, *dayStates}) {
@@ -56,6 +57,7 @@ type day struct {
 	view    *View
 	c       *Compactor
 	acc     *fold.Accumulator
+	values  [1 << 16]float64 // to draw from
 	rng     *rand.Rand
 	clients int // of each tab
 	part    store.Part
@@ -73,6 +75,9 @@ func newDay(b *testing.B, states int) *day {
 	}
 	b.Cleanup(func() { _ = st.Shutdown() })
 	d := &day{st: st, acc: fold.New(reg), rng: rand.New(rand.NewPCG(1, 2)), clients: states / dayTabs}
+	for i := range d.values {
+		d.values[i] = math.Round(100*math.Exp(d.rng.NormFloat64())) / 100
+	}
 	d.view = New(st, reg, Options{})
 	d.c = NewCompactor(st, reg, CompactorOptions{View: d.view})
 	if d.part.Source, err = st.Open(b.Context(), store.ClassDirect, store.Nonce{1}, st.Meta().Created); err != nil {
@@ -86,17 +91,16 @@ func newDay(b *testing.B, states int) *day {
 
 func (d *day) live(b *testing.B) {
 	now := dayStart
-	for range *dayHours {
-		minutes := make([]float64, 60)
-		for i := range minutes {
-			minutes[i] = now + float64(i)*60
-		}
-		d.touch(b, minutes)
-		now += 3600
+	minutes := make([]float64, *dayHours*60)
+	for i := range minutes {
+		minutes[i] = now
+		now += 60
 	}
+	d.touch(b, minutes)
 	if err := d.c.Compact(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+	debug.FreeOSMemory() // what only so large Partials took
 	d.partials, d.events, d.folds, d.rss, d.log = 0, 0, 0, 0, 0
 	start, begun := cpuTime(), time.Now()
 	for range *dayMinutes {
@@ -132,7 +136,7 @@ func (d *day) touch(b *testing.B, times []float64) {
 		for tab := range dayTabs {
 			for client := second; client < d.clients; client += 60 {
 				for i := range events {
-					events[i] = state.Event{Time: times[i/dayTouch], Value: math.Round(100*math.Exp(d.rng.NormFloat64())) / 100, Number: true}
+					events[i] = state.Event{Time: times[i/dayTouch], Value: d.values[d.rng.Uint64()%uint64(len(d.values))], Number: true}
 				}
 				bundle := state.Bundle{Tab: fmt.Sprintf("bench.tab.%04d", tab), Client: fmt.Sprintf("client-%04d", client), Events: events}
 				d.acc.Fold(times[len(times)-1], "", "CounterGroup", &bundle, nil)

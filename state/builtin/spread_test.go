@@ -54,7 +54,7 @@ func TestSpread(t *testing.T) {
 		for _, v := range a {
 			near := false
 			for x := range together {
-				near = near || math.Abs(x-v) <= sketchError*math.Abs(x)*(1+1e-9)
+				near = near || math.Abs(x-v) <= sketchError*math.Abs(v)*(1+1e-9)
 			}
 			if !near {
 				t.Fatalf("nothing stands for %v in %v", v, together)
