@@ -112,7 +112,7 @@ func TestCommitsAreHeardOf(t *testing.T) {
 	}
 	comes(t, "the log is compacted", func() bool {
 		records := strings.Contains(mustGet(t, be+"/metrics"), "taba_record_bytes{vbucket=\"0\"} 0\n")
-		return logged() < largest && !records
+		return logged() < 4*largest && !records // how much was there when it was heard of, chance says
 	})
 }
 
