@@ -202,9 +202,15 @@ func lines(ctx context.Context, s *setup) (figures []Figure, err error) {
 // ack measures how soon a small Batch is acknowledged when nothing else is to
 // do.
 func ack(ctx context.Context, s *setup) ([]Figure, error) {
-	var p50, p99, cpu []float64
+	const every = 10 * time.Millisecond
+	var p50, p99, cpu, disk []float64
 	for i := range s.Rounds {
 		s.round("a Batch of 10 events every 10 ms", i)
+		sync, err := bench.Fdatasync(s.dir, int(s.For/every), every)
+		if err != nil {
+			return nil, err
+		}
+		disk = append(disk, sync/1e3)
 		r, err := s.run(ctx, bench.Load{Protocol: bench.V2, Tabs: 10, Clients: 1, Bundle: 10, Unit: 10, Connections: 1, Rate: 1000}, bench.Options{})
 		if err != nil {
 			return nil, err
@@ -218,6 +224,7 @@ func ack(ctx context.Context, s *setup) ([]Figure, error) {
 		atMost("median", p50, "ms", 0.4, fmt.Sprintf("one stream, a frame of 10 events of one tab every 10 ms, %v a round; synced to disk", s.For)),
 		atMost("99th percentile", p99, "ms", 2, ""),
 		plain("server", cpu, "CPU us/Batch", ""),
+		plain("fdatasync alone, as often", disk, "ms", ""),
 	}, nil
 }
 
