@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // Calibration is what the machine can do in the second in which a figure was
@@ -28,8 +31,8 @@ func (c Calibration) String() string {
 
 // Calibrate measures for a fraction of a second. dir is where the durable
 // write goes: the file system that the store will use.
-func Calibrate(dir string) (Calibration, error) {
-	sync, err := Fdatasync(dir, 200, 0)
+func Calibrate(ctx context.Context, dir string) (Calibration, error) {
+	sync, err := Fdatasync(ctx, dir, 200, 0)
 	return Calibration{Multiply: multiply(), Copy: copyRate(), Chase: chase(), Fdatasync: sync}, err
 }
 
@@ -75,7 +78,7 @@ func chase() float64 {
 // Fdatasync returns the median of n durable overwrites of 4 KiB below dir, in
 // microseconds, with a pause before each: a disk and processors that were idle
 // take longer than those that are kept awake.
-func Fdatasync(dir string, n int, pause time.Duration) (float64, error) {
+func Fdatasync(ctx context.Context, dir string, n int, pause time.Duration) (float64, error) {
 	path := filepath.Join(dir, "calibrate")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -92,7 +95,9 @@ func Fdatasync(dir string, n int, pause time.Duration) (float64, error) {
 	}
 	var times []float64
 	for i := range n {
-		time.Sleep(pause)
+		if err := wait.For(ctx, pause); err != nil {
+			return 0, err
+		}
 		start := time.Now()
 		if _, err := f.WriteAt(block, int64(i%256)*4096); err != nil {
 			return 0, err

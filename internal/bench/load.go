@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // The protocols that load is offered in.
@@ -150,7 +152,7 @@ func (p *pacer) wait(ctx context.Context) (due time.Time, ok bool) {
 	due = p.next
 	p.next = due.Add(p.every)
 	if d := time.Until(due); d > 0 {
-		ok = pause(ctx, d) == nil
+		ok = wait.For(ctx, d) == nil
 		return time.Now(), ok
 	}
 	return due, ctx.Err() == nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/child"
 	"github.com/tabaproject/taba/internal/cli"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // Process is a real taba process under measurement: one that was started for
@@ -78,7 +79,7 @@ func (p *Process) Ready(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if pause(ctx, 20*time.Millisecond) != nil {
+		if wait.For(ctx, 20*time.Millisecond) != nil {
 			return fmt.Errorf("not ready: %w", err)
 		}
 	}
@@ -125,14 +126,4 @@ func (p *Process) Counters(ctx context.Context) (Counters, error) {
 func (p *Process) Metric(ctx context.Context, name string) float64 {
 	c, _ := p.Counters(ctx)
 	return c[name]
-}
-
-// pause waits, unless ctx ends before.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"time"
+
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // Progress is how far a Run is.
@@ -33,7 +35,7 @@ func measure(ctx context.Context, o Options, to *target, d time.Duration, look f
 		return nil, err
 	}
 	r := &run{to: to, tally: newTally(), look: look}
-	if r.before, err = Calibrate(to.dir); err != nil {
+	if r.before, err = Calibrate(ctx, to.dir); err != nil {
 		return nil, err
 	}
 	if r.base, err = to.counters(ctx); err != nil {
@@ -54,7 +56,7 @@ func measure(ctx context.Context, o Options, to *target, d time.Duration, look f
 	if err := r.settle(ctx, o.Protocol); err != nil {
 		return nil, err
 	}
-	if r.after, err = Calibrate(to.dir); err != nil {
+	if r.after, err = Calibrate(ctx, to.dir); err != nil {
 		return nil, err
 	}
 	return r.report(o), nil
@@ -152,7 +154,7 @@ func (r *run) settle(ctx context.Context, protocol string) (err error) {
 		if n != last {
 			still, last = 0, n
 		}
-		if err := pause(ctx, every); err != nil {
+		if err := wait.For(ctx, every); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/redisrun"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // How long all is well before the next process is mistreated, how long a server
@@ -39,7 +40,7 @@ func (c *cluster) torment(ctx context.Context, m *monitor) error {
 		func(ctx context.Context, i int) error { return t.lose(ctx, c.redis.Shards[(i+1)%shards], "SIGSTOP") },
 		func(ctx context.Context, i int) error { return t.freeze(ctx, c.agents[(i+1)%agents]) },
 	}
-	for i := 0; pause(ctx, calm); i++ {
+	for i := 0; wait.For(ctx, calm) == nil; i++ {
 		under, cancel := context.WithTimeout(context.WithoutCancel(ctx), recovery)
 		err := turns[i%len(turns)](under, i/len(turns))
 		cancel()
@@ -77,7 +78,7 @@ func (t *tormentor) felt(ctx context.Context, what string, do func() error, mend
 // kill ends a server or an agent and starts it again.
 func (t *tormentor) kill(ctx context.Context, m *member) error {
 	return t.felt(ctx, "kill -9 of "+m.Name, func() error { m.Kill(); return nil }, func(*happening) error {
-		pause(ctx, away)
+		_ = wait.For(ctx, away) // what was stopped goes on all the same
 		return m.start(ctx)
 	})
 }
@@ -86,7 +87,7 @@ func (t *tormentor) kill(ctx context.Context, m *member) error {
 // nobody answers.
 func (t *tormentor) freeze(ctx context.Context, m *member) error {
 	return t.felt(ctx, "SIGSTOP of "+m.Name, func() error { return m.Signal(syscall.SIGSTOP) }, func(*happening) error {
-		pause(ctx, frozen)
+		_ = wait.For(ctx, frozen) // what was stopped goes on all the same
 		return m.Signal(syscall.SIGCONT)
 	})
 }
@@ -94,7 +95,7 @@ func (t *tormentor) freeze(ctx context.Context, m *member) error {
 // sentinel ends a Sentinel and starts it again.
 func (t *tormentor) sentinel(ctx context.Context, s *redisrun.Server) error {
 	return t.felt(ctx, "kill -9 of "+s.Name, func() error { s.Kill(); return nil }, func(*happening) error {
-		pause(ctx, away)
+		_ = wait.For(ctx, away) // what was stopped goes on all the same
 		defer s.Hasten()
 		return s.Start(ctx)
 	})
@@ -132,21 +133,9 @@ func (t *tormentor) lose(ctx context.Context, s *redisrun.Shard, how string) err
 func (t *tormentor) until(ctx context.Context, is func() bool) bool {
 	const look = 20 * time.Millisecond
 	for !is() {
-		if !pause(ctx, look) {
+		if wait.For(ctx, look) != nil {
 			return false
 		}
 	}
 	return true
-}
-
-// pause reports whether d passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // ErrBusy is what Config.Post returns when the receiver is over capacity and
@@ -73,7 +75,7 @@ func (f *Fleet) Counts() Counts { return f.tally.read() }
 // drive runs one process: every Flush a step and a post. Posts use last, which
 // outlives ctx, so that a stop does not cut one off.
 func (f *Fleet) drive(ctx, last context.Context, p *Process, phase time.Duration) {
-	if !wait(ctx, phase) {
+	if wait.For(ctx, phase) != nil {
 		return
 	}
 	ticker := time.NewTicker(f.cfg.Flush)
@@ -104,7 +106,7 @@ func (f *Fleet) post(ctx context.Context, p *Process, enc *encoder) {
 		case err == nil:
 			f.tally.acknowledged(counts)
 			return
-		case errors.Is(err, ErrBusy) && wait(ctx, f.cfg.Flush):
+		case errors.Is(err, ErrBusy) && wait.For(ctx, f.cfg.Flush) == nil:
 			continue
 		case errors.Is(err, ErrBusy):
 			f.tally.lost(counts)
@@ -123,11 +125,4 @@ func tick(ctx context.Context, c <-chan time.Time) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// wait waits for d; false: ctx ended.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	return tick(ctx, t.C)
 }

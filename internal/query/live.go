@@ -12,6 +12,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/query/eval"
 	"github.com/tabaproject/taba/internal/query/lang"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // Limits of what is live, each far from what two processors can serve.
@@ -163,7 +164,7 @@ func (f *feed) run(ctx context.Context) {
 		l.costs.Add(int64(took) - f.cost)
 		f.cost = int64(took)
 		rest := max((liveShare-1)*time.Duration(l.costs.Load()), f.every-took)
-		if !sleep(ctx, rest) || !f.wait(ctx, seen, a) {
+		if wait.For(ctx, rest) != nil || !f.wait(ctx, seen, a) {
 			return
 		}
 	}
@@ -206,18 +207,6 @@ func (f *feed) wait(ctx context.Context, seen uint64, a *eval.Answer) bool {
 	case <-turned:
 	}
 	return true
-}
-
-// sleep reports false if ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // publish shows an answer to all subscribers.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // every is how often is looked whether everything has been counted.
@@ -34,8 +35,7 @@ func (s *Session) ReadBack(ctx context.Context) (*Report, error) {
 				lastErr = err
 			}
 		}
-		wait(ctx, every)
-		if ctx.Err() != nil {
+		if wait.For(ctx, every) != nil {
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // between is the time from an answer to the next question: reading must leave
@@ -42,7 +43,7 @@ func (r *reader) run(ctx context.Context) {
 		if page < 0 || !r.read(ctx, w, page, slot%len(w.tabs)) {
 			next = pause
 		}
-		wait(ctx, next)
+		_ = wait.For(ctx, next) // the loop sees that ctx has ended
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/cli"
+	"github.com/tabaproject/taba/internal/wait"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -44,7 +45,7 @@ func (w *writer) run(ctx context.Context, patience time.Duration, more func() bo
 		case o == acknowledged:
 			last = time.Now()
 		default:
-			wait(ctx, pause)
+			_ = wait.For(ctx, pause) // the loop sees that ctx has ended
 		}
 	}
 	return nil
@@ -64,7 +65,7 @@ func (w *writer) post(ctx context.Context, n int, deadline time.Time) (outcome, 
 		header, err := w.target.client.Post(context.WithoutCancel(ctx), "/post", body)
 		o := judge(err)
 		if o == notSent && !fatal(err) && ctx.Err() == nil && time.Now().Before(deadline) {
-			wait(ctx, pause)
+			_ = wait.For(ctx, pause) // the loop sees that ctx has ended
 			continue
 		}
 		w.settle(n, o)
@@ -118,13 +119,4 @@ func fatal(err error) bool {
 	}
 	return errors.As(err, &status) && status.Code < http.StatusInternalServerError &&
 		status.Code != http.StatusRequestTimeout && status.Code != http.StatusTooManyRequests
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

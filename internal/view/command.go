@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // Prune appends to every vbucket's log that clients' States with nothing left
@@ -32,7 +33,7 @@ func (c *Compactor) prune(ctx context.Context, at float64, those func(vb int) bo
 // PruneEvery prunes the share at what at returns, once per interval, until ctx
 // ends.
 func (c *Compactor) PruneEvery(ctx context.Context, interval time.Duration, at func() float64) {
-	for rest(ctx, interval) {
+	for wait.For(ctx, interval) == nil {
 		if err := c.prune(ctx, at(), c.o.Mine); err != nil && ctx.Err() == nil {
 			c.o.Log.Error("pruning failed and will be tried again", "in", interval, "err", err)
 		}

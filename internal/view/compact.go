@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/internal/wait"
 	"github.com/tabaproject/taba/state"
 )
 
@@ -120,20 +121,9 @@ func (c *Compactor) Run(ctx context.Context) {
 		}
 		c.answer(ctx)
 		deciding := c.pass(ctx)
-		if !rest(ctx, min(deciding*restShare, time.Second)) {
+		if wait.For(ctx, min(deciding*restShare, time.Second)) != nil {
 			return
 		}
-	}
-}
-
-func rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 

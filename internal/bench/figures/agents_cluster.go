@@ -10,6 +10,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/bench"
 	"github.com/tabaproject/taba/internal/redisrun"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // A cluster as an operator would begin with, all of it on this machine.
@@ -145,11 +146,11 @@ type passing struct {
 func (w *passing) watch(ctx context.Context, server *bench.Process) error {
 	const look = 200 * time.Millisecond
 	const warm = time.Second
-	if pause(ctx, warm) != nil {
+	if wait.For(ctx, warm) != nil {
 		return nil
 	}
 	first, from := server.Metric(ctx, "taba_events_appended_total"), time.Now()
-	for pause(ctx, look) == nil {
+	for wait.For(ctx, look) == nil {
 		if n := server.Metric(ctx, "taba_events_appended_total"); n > first {
 			w.rate = (n - first) / time.Since(from).Seconds()
 		}

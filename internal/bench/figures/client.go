@@ -12,6 +12,7 @@ import (
 
 	"github.com/tabaproject/taba"
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // client measures recording: 1,000 counters in turn, sent to nowhere.
@@ -79,7 +80,7 @@ func paced(ctx context.Context, c *taba.Client, tabs int, rate float64) {
 		counters[i] = c.Counter(fmt.Sprintf("bench.tab.%04d", i))
 	}
 	start, n := time.Now(), 0
-	for pause(ctx, time.Millisecond) == nil {
+	for wait.For(ctx, time.Millisecond) == nil {
 		for due := int(rate * time.Since(start).Seconds()); n < due; n++ {
 			counters[n%tabs].Add(float64(n % 100))
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/bench"
 	"github.com/tabaproject/taba/internal/redisrun"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // shared is some servers on one Redis.
@@ -60,7 +61,7 @@ func (s *setup) join(ctx context.Context, c *shared) error {
 func (c *shared) until(ctx context.Context, is func() bool) error {
 	const patience, often = time.Minute, 50 * time.Millisecond
 	for end := time.Now().Add(patience); !is(); {
-		if err := pause(ctx, often); err != nil {
+		if err := wait.For(ctx, often); err != nil {
 			return err
 		}
 		if time.Now().After(end) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // What is posted while the server is away, and at a lower rate while the spool
@@ -126,7 +127,7 @@ func (r *drainRun) fill(ctx context.Context) error {
 			return errors.Join(err, errors.New("the load ended early"))
 		default:
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -187,7 +188,7 @@ func (r *drainRun) until(ctx context.Context, metric string, value float64) erro
 		if time.Now().After(end) {
 			return fmt.Errorf("%s did not reach %.0f in %v", metric, value, drainPatience)
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -202,7 +203,7 @@ func (r *drainRun) complete(ctx context.Context) error {
 		return err
 	}
 	for r.agent.Metric(ctx, "taba_agent_backlog_records") > 0 {
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

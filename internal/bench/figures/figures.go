@@ -161,7 +161,7 @@ func (m *measurement) measure(ctx context.Context, s *setup) (r Result, err erro
 	defer os.RemoveAll(s.dir)
 	r.Name, r.Title = m.name, m.title
 	s.say("calibrating")
-	if r.Calibration[0], err = bench.Calibrate(s.dir); err != nil {
+	if r.Calibration[0], err = bench.Calibrate(ctx, s.dir); err != nil {
 		return r, err
 	}
 	start := time.Now()
@@ -169,7 +169,7 @@ func (m *measurement) measure(ctx context.Context, s *setup) (r Result, err erro
 		return r, err
 	}
 	r.Seconds = math.Round(time.Since(start).Seconds())
-	r.Calibration[1], err = bench.Calibrate(s.dir)
+	r.Calibration[1], err = bench.Calibrate(ctx, s.dir)
 	r.judge()
 	return r, err
 }
@@ -212,15 +212,6 @@ func (s *setup) start(ctx context.Context, args ...string) (*bench.Process, erro
 // round says which round is measured.
 func (s *setup) round(what string, i int) {
 	s.say(fmt.Sprintf("%s, round %d of %d", what, i+1, s.Rounds))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // median returns NaN for no values.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 const (
@@ -30,14 +31,14 @@ func idle(ctx context.Context, s *setup) ([]Figure, error) {
 	if err := agent.Post(ctx, v1Body(bodyEvents, bodyTabs, "idle")); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, 5*time.Second); err != nil {
+	if err := wait.For(ctx, 5*time.Second); err != nil {
 		return nil, err
 	}
 	const span = 20 * time.Second
 	remark := span.String() + " after a post of 50,000 events to the agent"
 	cpu := map[*bench.Process]time.Duration{server: server.CPU(), agent: agent.CPU()}
 	s.say("waiting " + span.String())
-	if err := pause(ctx, span); err != nil {
+	if err := wait.For(ctx, span); err != nil {
 		return nil, err
 	}
 	var figures []Figure
@@ -64,7 +65,7 @@ func burst(ctx context.Context, s *setup) ([]Figure, error) {
 	if err := server.Post(ctx, body); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, 5*time.Second); err != nil {
+	if err := wait.For(ctx, 5*time.Second); err != nil {
 		return nil, err
 	}
 	before := server.RSS()
@@ -73,7 +74,7 @@ func burst(ctx context.Context, s *setup) ([]Figure, error) {
 	}
 	peak := server.RSS()
 	const rest = 30 * time.Second
-	if err := pause(ctx, rest); err != nil {
+	if err := wait.For(ctx, rest); err != nil {
 		return nil, err
 	}
 	after := server.RSS()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // run measures a load on a private server.
@@ -117,7 +118,7 @@ type watched struct {
 func (w *watched) watch(ctx context.Context, server *bench.Process) error {
 	for n := 0; ; n++ {
 		const often = 4 // looks at the log for each question
-		if pause(ctx, time.Second/often) != nil {
+		if wait.For(ctx, time.Second/often) != nil {
 			return nil
 		}
 		c, err := server.Counters(ctx)
@@ -206,7 +207,7 @@ func ack(ctx context.Context, s *setup) ([]Figure, error) {
 	var p50, p99, cpu, disk []float64
 	for i := range s.Rounds {
 		s.round("a Batch of 10 events every 10 ms", i)
-		sync, err := bench.Fdatasync(s.dir, int(s.For/every), every)
+		sync, err := bench.Fdatasync(ctx, s.dir, int(s.For/every), every)
 		if err != nil {
 			return nil, err
 		}

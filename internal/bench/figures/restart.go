@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 const (
@@ -100,7 +101,7 @@ func (r *restarts) settle(ctx context.Context) error {
 		if time.Now().After(end) {
 			return errors.New("the log was not compacted in five minutes")
 		}
-		if err := pause(ctx, 300*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 300*time.Millisecond); err != nil {
 			return err
 		}
 		log, records := r.server.Metric(ctx, "taba_log_bytes"), r.server.Metric(ctx, "taba_record_bytes")
@@ -148,7 +149,7 @@ func (r *restarts) torment(ctx context.Context, d time.Duration) (tail, rate flo
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- load.run(running) }()
-	for end := time.Now().Add(d); time.Now().Before(end) && err == nil; err = pause(ctx, 200*time.Millisecond) {
+	for end := time.Now().Add(d); time.Now().Before(end) && err == nil; err = wait.For(ctx, 200*time.Millisecond) {
 		select {
 		case err := <-done:
 			return 0, 0, errors.Join(err, errors.New("the load ended early"))
@@ -193,7 +194,7 @@ func (r *restarts) cycle(ctx context.Context, t *trials, tail float64, tab strin
 		if time.Since(begin) > 5*time.Minute {
 			return err
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // sender offers posts to a process over kept connections. It writes requests
@@ -61,7 +62,7 @@ func (s *sender) connection(ctx context.Context, c int) error {
 	due := time.Now().Add(every * time.Duration(c) / time.Duration(s.connections))
 	for n := 0; ctx.Err() == nil; n++ {
 		if every > 0 {
-			if pause(ctx, time.Until(due)) != nil {
+			if wait.For(ctx, time.Until(due)) != nil {
 				return nil
 			}
 			due = due.Add(every)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/bench"
+	"github.com/tabaproject/taba/internal/wait"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -89,7 +90,7 @@ func v2Body(events, tabs int, client string) []byte {
 
 // peakRSS watches a process until ctx ends.
 func peakRSS(ctx context.Context, p *bench.Process) (peak float64) {
-	for pause(ctx, 100*time.Millisecond) == nil {
+	for wait.For(ctx, 100*time.Millisecond) == nil {
 		peak = max(peak, p.RSS())
 	}
 	return peak
@@ -131,7 +132,7 @@ func (u *uploads) run(ctx context.Context, n int) error {
 func (u *uploads) upload(ctx context.Context) error {
 	every := u.over / slowPieces
 	for {
-		if err := pause(ctx, rand.N(every)); err != nil {
+		if err := wait.For(ctx, rand.N(every)); err != nil {
 			return err
 		}
 		refused := (*bench.StatusError)(nil)
@@ -144,7 +145,7 @@ func (u *uploads) upload(ctx context.Context) error {
 			return err
 		}
 		u.again.Add(1)
-		if err := pause(ctx, refused.RetryAfter); err != nil {
+		if err := wait.For(ctx, refused.RetryAfter); err != nil {
 			return err
 		}
 	}
@@ -164,7 +165,7 @@ func (u *uploads) try(ctx context.Context, every time.Duration) error {
 			break // the answer says why, if there is one
 		}
 		if rest = rest[n:]; len(rest) > 0 {
-			if err := pause(ctx, every); err != nil {
+			if err := wait.For(ctx, every); err != nil {
 				return err
 			}
 		}

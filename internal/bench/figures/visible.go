@@ -8,6 +8,7 @@ import (
 	"github.com/tabaproject/taba"
 	"github.com/tabaproject/taba/internal/bench"
 	"github.com/tabaproject/taba/internal/stream"
+	"github.com/tabaproject/taba/internal/wait"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -141,7 +142,7 @@ func probeFor(ctx context.Context, d time.Duration, server *bench.Process, recor
 			return nil, err
 		}
 		times = append(times, float64(time.Since(start).Microseconds())/1e3)
-		if pause(ctx, between) != nil {
+		if wait.For(ctx, between) != nil {
 			break
 		}
 	}
@@ -166,7 +167,7 @@ func counted(ctx context.Context, server *bench.Process, want int) error {
 			return fmt.Errorf("event %d was not visible within %v", want, patience)
 		}
 		const again = 200 * time.Microsecond
-		if err := pause(ctx, again); err != nil {
+		if err := wait.For(ctx, again); err != nil {
 			return err
 		}
 	}

@@ -121,17 +121,17 @@ func (s *Store) do(ctx context.Context, o op) error { return s.doAll(ctx, []op{o
 func (s *Store) doAll(ctx context.Context, ops []op) []error {
 	errs := make([]error, len(ops))
 	begun := time.Now()
-	todo := make([]int, len(ops))
-	for i := range todo {
-		todo[i] = i
+	left := make([]int, len(ops))
+	for i := range left {
+		left[i] = i
 	}
 	for pause := time.Millisecond; ; pause *= 2 {
-		tasks := make([]*task, len(todo))
-		for n, i := range todo {
+		tasks := make([]*task, len(left))
+		for n, i := range left {
 			tasks[n] = s.shard(ops[i].vbucket()).start(ctx, ops[i])
 		}
 		var moved []int
-		for n, i := range todo {
+		for n, i := range left {
 			if errs[i] = <-tasks[n].done; errors.Is(errs[i], errMoved) {
 				moved = append(moved, i)
 			}
@@ -144,7 +144,7 @@ func (s *Store) doAll(ctx context.Context, ops []op) []error {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		todo = moved
+		left = moved
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tabaproject/taba/internal/wait"
 )
 
 // Faults are how often what was done.
@@ -33,7 +35,7 @@ func (t *tormentor) run(ctx context.Context) (Faults, error) {
 	var under sync.WaitGroup
 	all := t.cluster.all()
 	for i := 0; ; i++ {
-		if !wait(ctx, t.between(500*time.Millisecond, 1200*time.Millisecond)) {
+		if wait.For(ctx, t.between(500*time.Millisecond, 1200*time.Millisecond)) != nil {
 			break
 		}
 		p := all[i%len(all)]
@@ -70,7 +72,7 @@ func (t *tormentor) kill(p *process, down time.Duration) error {
 	}
 	at := time.Now()
 	p.Kill()
-	wait(context.Background(), down)
+	_ = wait.For(context.Background(), down) // it does not end
 	if err := p.start(context.Background()); err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func (t *tormentor) stop(p *process, frozen time.Duration) error {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	wait(context.Background(), frozen)
+	_ = wait.For(context.Background(), frozen) // it does not end
 	if err := p.Signal(syscall.SIGCONT); err != nil {
 		return err
 	}
@@ -113,16 +115,4 @@ func (t *tormentor) fail(err error) {
 
 func (t *tormentor) between(from, to time.Duration) time.Duration {
 	return from + time.Duration(t.random.Int64N(int64(to-from)))
-}
-
-// wait reports whether d passed before ctx ended.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
