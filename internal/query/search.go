@@ -59,16 +59,22 @@ func page(a args) (view.Page, error) {
 	return view.Page{Prefix: a.get("prefix"), After: a.get("after"), Limit: limit}, err
 }
 
+// page is which part is asked for; what it lacks is told to the answer.
+func (l *listing) page(a args) (view.Page, error) {
+	p, err := page(a)
+	p.Lacks = &l.lacks
+	return p, err
+}
+
 func (h *Handler) searchNames(r *http.Request, a args) (any, error) {
 	answer := struct {
 		*listing
 		Names []nameEntry `json:"names"`
 	}{h.listing(), []nameEntry{}}
-	p, err := page(a)
+	p, err := answer.page(a)
 	if err != nil {
 		return nil, err
 	}
-	p.Lacks = &answer.lacks
 	defer answer.done()
 	if text := a.get("match"); text != "" {
 		m, err := lang.ParseMatcher(text)
@@ -98,11 +104,10 @@ func (h *Handler) searchClients(r *http.Request, a args) (any, error) {
 		*listing
 		Clients []string `json:"clients"`
 	}{h.listing(), []string{}}
-	p, err := page(a)
+	p, err := answer.page(a)
 	if err != nil {
 		return nil, err
 	}
-	p.Lacks = &answer.lacks
 	defer answer.done()
 	clients, more, err := h.o.View.SearchClients(r.Context(), p)
 	answer.Clients = append(answer.Clients, clients...)
@@ -117,11 +122,10 @@ func (h *Handler) searchTags(r *http.Request, a args) (any, error) {
 		*listing
 		Tags []countedEntry `json:"tags"`
 	}{h.listing(), []countedEntry{}}
-	p, err := page(a)
+	p, err := answer.page(a)
 	if err != nil {
 		return nil, err
 	}
-	p.Lacks = &answer.lacks
 	defer answer.done()
 	p.Prefix, p.After = lang.Escape(p.Prefix), lang.Escape(p.After)
 	tags, more, err := h.o.View.SearchTags(r.Context(), p)
@@ -138,11 +142,10 @@ func (h *Handler) searchTagValues(r *http.Request, a args) (any, error) {
 	if tag == "" {
 		return nil, badParameter("which tag is not said; give it as tag, for example tag=dc")
 	}
-	p, err := page(a)
+	p, err := answer.page(a)
 	if err != nil {
 		return nil, err
 	}
-	p.Lacks = &answer.lacks
 	defer answer.done()
 	p.Prefix, p.After = lang.Escape(p.Prefix), lang.Escape(p.After)
 	values, more, err := h.o.View.SearchTagValues(r.Context(), lang.Escape(tag), p)
