@@ -117,7 +117,8 @@ type State interface {
 	Render(dst []byte, at float64, f Format) []byte
 
 	// Append appends the encoding to dst and returns it. Its first byte is
-	// the version of the encoding. Equal States encode to equal bytes.
+	// the version of the encoding. Equal States encode to equal bytes. A Type
+	// that has had several versions is Versioned.
 	Append(dst []byte) []byte
 
 	// Decode replaces s by the State encoded in src, which may be of any

@@ -6,14 +6,23 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+
+	"github.com/tabaproject/taba/state"
 )
 
 // The versions of encodings. Types that have distributions write version 2,
-// the others version 1; all versions decode for ever.
+// or version 1 for those who read no other; the other Types write version 1. All
+// versions decode for ever.
 const (
 	version1 = 1
 	version2 = 2
+
+	// distVersion is the newest one of Types that have distributions.
+	distVersion = min(version2, byte(state.Newest))
 )
+
+// distVersionAt is the version that Types with distributions write at a Level.
+func distVersionAt(l state.Level) byte { return min(distVersion, byte(l)) }
 
 // errMalformed is what every Decode of damaged bytes wraps.
 var errMalformed = errors.New("malformed state")

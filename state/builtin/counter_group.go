@@ -16,6 +16,9 @@ func (CounterGroup) Type() string { return "CounterGroup" }
 // New implements state.Handler.
 func (CounterGroup) New() state.State { return new(counterGroup) }
 
+// Version implements state.Versioned.
+func (CounterGroup) Version(l state.Level) byte { return distVersionAt(l) }
+
 // A geometry is the width in seconds and the number of a ring's buckets. Each
 // width is a multiple of the one before it.
 type geometry struct{ width, size int64 }
@@ -215,9 +218,13 @@ func appendBucket(dst []byte, start int64, c *cell) []byte {
 // buckets, then the newest id as a distance from the one to expect, and per
 // bucket, newest first: the distance down to its id (but for the newest), its
 // count and its total.
-func (s *counterGroup) Append(dst []byte) []byte {
+func (s *counterGroup) Append(dst []byte) []byte { return s.AppendAt(dst, state.Newest) }
+
+// AppendAt implements state.Leveled.
+func (s *counterGroup) AppendAt(dst []byte, l state.Level) []byte {
 	s.addSecond(s.head.second, &s.head.in)
-	dst = s.life.append(append(dst, version2), counterGroupExact)
+	version := distVersionAt(l)
+	dst = s.life.appendAt(append(dst, version), counterGroupExact, version)
 	for i := range s.rings {
 		if i > 0 && coarserCells(s.rings[i-1], s.rings[i], s.ratio(i)) {
 			dst = append(dst, 0)
@@ -263,7 +270,7 @@ func coarserCells(fine, coarse ring[cell, *cell], ratio int64) bool {
 
 func (s *counterGroup) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src, version2)
+	d := newDecoder(src, distVersion)
 	s.life.decode(&d, counterGroupExact)
 	for i, g := range counterRings {
 		head := d.uint()

@@ -16,7 +16,15 @@ const (
 	distTokens       = 5 // a sketch
 )
 
-// append appends the encoding of d: its form, then
+// appendAt appends the encoding of d in a version.
+func (d *dist) appendAt(dst []byte, limit int, version byte) []byte {
+	if version == version1 {
+		return d.appendVersion1(dst, limit)
+	}
+	return d.append(dst, limit)
+}
+
+// append appends the encoding of d, in version 2: its form, then
 //
 //	exact:   [total,] number of runs, per run ascending: value, count
 //	decimal: [total,] number of runs, and what appendDecimals writes

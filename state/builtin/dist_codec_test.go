@@ -9,46 +9,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// appendVersion1 is the encoder of version 1, whose bytes are stored.
-func (d *dist) appendVersion1(dst []byte) []byte {
-	if d.sketched {
-		dst = appendSum(append(dst, distSketch), d.total)
-		dst = appendFloat(dst, d.sketch.min)
-		dst = appendFloat(dst, d.sketch.max)
-		dst = appendUint(dst, d.sketch.zero)
-		return d.sketch.neg.appendVersion1(d.sketch.pos.appendVersion1(dst))
-	}
-	if d.total == totalOf(d.runs) {
-		dst = append(dst, distExact)
-	} else {
-		dst = appendSum(append(dst, distExactTotal), d.total)
-	}
-	dst = appendUint(dst, uint64(len(d.runs)))
-	for _, r := range d.runs {
-		dst = appendUint(appendFloat(dst, r.value), r.n)
-	}
-	return dst
-}
-
-func (b *bins) appendVersion1(dst []byte) []byte {
-	dst = appendUint(dst, uint64(b.used()))
-	var above int32
-	for i := b.len() - 1; i >= 0; i-- {
-		bin, n := b.at(i)
-		switch {
-		case n == 0:
-			continue
-		case above == 0: // no bin in use is bin 0
-			dst = appendUint(dst, uint64(bin))
-		default:
-			dst = appendUint(dst, uint64(above-bin))
-		}
-		dst = appendUint(dst, n)
-		above = bin
-	}
-	return dst
-}
-
 // anyDist draws a distribution of numbers with few digits, with many, or both,
 // now and then of absurd weight.
 func anyDist(t *rapid.T, limit int) *dist {
@@ -87,7 +47,7 @@ func TestDistVersions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := anyDist(t, limit)
 		now := d.append(nil, limit)
-		for version, src := range map[byte][]byte{version1: d.appendVersion1(nil), version2: now} {
+		for version, src := range map[byte][]byte{version1: d.appendVersion1(nil, limit), version2: now} {
 			got := decoded(t, version, src, limit)
 			if !got.equal(d) {
 				t.Fatalf("version %d of %+v decodes to %+v", version, d, got)
@@ -104,7 +64,7 @@ func TestDistVersions(t *testing.T) {
 func TestDistVersion2IsShort(t *testing.T) {
 	for _, c := range []struct{ values, most int }{{1, 100}, {20, 40}, {100, 30}, {1000, 60}} {
 		d := distOfPrices(c.values, 200)
-		before, now := len(d.appendVersion1(nil)), len(d.append(nil, 200))
+		before, now := len(d.appendVersion1(nil, 200)), len(d.append(nil, 200))
 		if 100*now > c.most*before {
 			t.Errorf("%d prices take %d bytes, %d in version 1; want at most %d %%", c.values, now, before, c.most)
 		}

@@ -14,8 +14,8 @@
 //
 // The first byte of an encoding is its version: 2 of Types that have
 // distributions, 1 of the others. What a Type writes is described by the
-// comments at its State's Append and, of distributions, in dist_codec; what
-// version 1 of those was, by its decoder and by a test. testdata/golden holds
+// comments at its State's Append and, of distributions, in dist_codec; version 1
+// of those, which is written for those who read no other, in dist_codec1. testdata/golden holds
 // States of every released version, which must decode for ever.
 //
 // # Concurrency and back-pressure

@@ -95,7 +95,10 @@ func TestGolden(t *testing.T) {
 		if want := readFile(t, strings.TrimSuffix(file, ".bin")+".json"); !bytes.Equal(got, want) {
 			t.Errorf("%s renders\n%s\nwant\n%s", file, got, want)
 		}
-		if filepath.Base(filepath.Dir(file)) != currentVersion(typ) {
+		if version := filepath.Base(filepath.Dir(file)); version != currentVersion(typ) {
+			if !bytes.Equal(state.AppendAt(nil, s, levelOf(version)), src) {
+				t.Errorf("%s: what it decodes to is written otherwise for those who read only that version", file)
+			}
 			continue
 		}
 		seen++
@@ -110,6 +113,9 @@ func TestGolden(t *testing.T) {
 		t.Errorf("%d golden files of current versions, want %d", seen, len(states))
 	}
 }
+
+// levelOf is the Level at which a version was the newest.
+func levelOf(version string) state.Level { return state.Level(version[1] - '0') }
 
 // writeGolden writes the files of current versions that are not there. A file
 // is written once: what was released never changes.

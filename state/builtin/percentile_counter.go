@@ -16,6 +16,9 @@ func (PercentileCounter) Type() string { return "PercentileCounter" }
 // New implements state.Handler.
 func (PercentileCounter) New() state.State { return new(percentileCounter) }
 
+// Version implements state.Versioned.
+func (PercentileCounter) Version(l state.Level) byte { return distVersionAt(l) }
+
 type percentileCounter struct {
 	life dist
 }
@@ -64,13 +67,17 @@ func (s *percentileCounter) Render(dst []byte, _ float64, _ state.Format) []byte
 }
 
 // Append writes the version and the distribution.
-func (s *percentileCounter) Append(dst []byte) []byte {
-	return s.life.append(append(dst, version2), percentileCounterExact)
+func (s *percentileCounter) Append(dst []byte) []byte { return s.AppendAt(dst, state.Newest) }
+
+// AppendAt implements state.Leveled.
+func (s *percentileCounter) AppendAt(dst []byte, l state.Level) []byte {
+	version := distVersionAt(l)
+	return s.life.appendAt(append(dst, version), percentileCounterExact, version)
 }
 
 func (s *percentileCounter) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src, version2)
+	d := newDecoder(src, distVersion)
 	s.life.decode(&d, percentileCounterExact)
 	err := d.finish("PercentileCounter")
 	if err != nil {

@@ -17,6 +17,9 @@ func (PercentileGroup) Type() string { return "PercentileGroup" }
 // New implements state.Handler.
 func (PercentileGroup) New() state.State { return new(percentileGroup) }
 
+// Version implements state.Versioned.
+func (PercentileGroup) Version(l state.Level) byte { return distVersionAt(l) }
+
 var percentileRings = [3]geometry{{15, 40}, {150, 24}, {900, 96}}
 
 // The v1 API shows four windows of four buckets each, of the widths that the
@@ -196,9 +199,13 @@ func appendUnion(dst []byte, window ring[dist, *dist]) []byte {
 
 // Append writes the version, the number of events and the rings as a
 // CounterGroup does, with a distribution in every bucket.
-func (s *percentileGroup) Append(dst []byte) []byte {
+func (s *percentileGroup) Append(dst []byte) []byte { return s.AppendAt(dst, state.Newest) }
+
+// AppendAt implements state.Leveled.
+func (s *percentileGroup) AppendAt(dst []byte, l state.Level) []byte {
 	s.tidy()
-	dst = appendUint(append(dst, version2), s.n)
+	version := distVersionAt(l)
+	dst = appendUint(append(dst, version), s.n)
 	for i := range s.rings {
 		if i > 0 && coarserDists(s.rings[i-1], s.rings[i], s.ratio(i)) {
 			dst = append(dst, 0)
@@ -209,7 +216,7 @@ func (s *percentileGroup) Append(dst []byte) []byte {
 		id := s.expected(i)
 		for j := len(r) - 1; j >= 0; j-- {
 			dst = appendStep(dst, &id, r[j].id, j == len(r)-1)
-			dst = r[j].v.append(dst, percentileGroupExact)
+			dst = r[j].v.appendAt(dst, percentileGroupExact, version)
 		}
 	}
 	return dst
@@ -257,7 +264,7 @@ func events(r ring[dist, *dist]) (n uint64) {
 
 func (s *percentileGroup) Decode(src []byte) error {
 	s.Reset()
-	d := newDecoder(src, version2)
+	d := newDecoder(src, distVersion)
 	s.n = d.uint()
 	for i, g := range percentileRings {
 		head := d.uint()

@@ -134,6 +134,7 @@ func encoding(t *rapid.T, h state.Handler, gen Gen) {
 		t.Fatal("an encoding must begin with a version")
 	}
 
+	levels(t, h, s, want)
 	src := slices.Clone(want)
 	got := sequence(h, gen.folds(t, 2)) // Decode replaces what was there
 	if err := got.Decode(src); err != nil {
@@ -200,6 +201,29 @@ func hostileBytes(t *rapid.T, h state.Handler, gen Gen) {
 	s.Render(nil, start, state.Detailed)
 	if err := again.Decode(encode(s)); err != nil {
 		t.Fatalf("after use, a State that was decoded from %x encodes to %x, which does not decode: %v", src, encode(s), err)
+	}
+}
+
+// levels requires of what is written for earlier releases that it is of their
+// version, and the same State.
+func levels(t *rapid.T, h state.Handler, s state.State, want []byte) {
+	v, ok := h.(state.Versioned)
+	if !ok {
+		return
+	}
+	for l := state.Oldest; l <= state.Newest; l++ {
+		enc := s.(state.Leveled).AppendAt([]byte("before"), l)[len("before"):]
+		if enc[0] != v.Version(l) {
+			t.Fatalf("at level %d version %d is written, not %d", l, enc[0], v.Version(l))
+		}
+		if state.Newer(h, enc, l) {
+			t.Fatalf("what is written at level %d is newer than that", l)
+		}
+		got := h.New()
+		if err := got.Decode(enc); err != nil {
+			t.Fatalf("decode %x of level %d: %v", enc, l, err)
+		}
+		equal(t, "what was written at an earlier level, written anew", encode(got), want)
 	}
 }
 
