@@ -40,6 +40,7 @@ type agent struct {
 	cfg       AgentConfig
 	opts      Options
 	forwarder *forward.Forwarder
+	level     *toldLevel
 	committer *commit.Agent
 	types     *learned
 	counts    *ingest.Metrics
@@ -69,12 +70,13 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 		// What cannot be looked up yet is looked up again.
 		servers, _ = resolved(context.Background(), servers, net.DefaultResolver.LookupHost)
 	}
-	forwarder, err := openForwarder(cfg, opts, servers, fold.NewMerger(reg))
+	told := newToldLevel()
+	forwarder, err := openForwarder(cfg, opts, servers, &levelled{fold.NewMerger(reg), told}, told)
 	if err != nil {
 		return nil, err
 	}
 	a := &agent{
-		cfg: cfg, opts: opts, forwarder: forwarder, counts: counts, rest: newRest(), started: time.Now(),
+		cfg: cfg, opts: opts, forwarder: forwarder, level: told, counts: counts, rest: newRest(), started: time.Now(),
 		types: newLearned(), budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
 	}
 	a.committer = commit.NewAgent(forwarder, reg)
@@ -115,12 +117,12 @@ func (a *agent) name() string {
 	return net.JoinHostPort(host, port)
 }
 
-func openForwarder(cfg AgentConfig, opts Options, servers []string, merger *fold.Merger) (*forward.Forwarder, error) {
+func openForwarder(cfg AgentConfig, opts Options, servers []string, folder forward.Folder, level *toldLevel) (*forward.Forwarder, error) {
 	so := spool.Options{QuotaBytes: int64(cfg.SpoolQuota), Sync: syncPolicies[cfg.Sync], Logger: opts.Logger}
 	f, err := forward.Open(opts.FS, cfg.Spool, so, forward.Options{
 		Servers:   servers,
-		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token}),
-		Fold:      merger,
+		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token, Level: level.set}),
+		Fold:      folder,
 		Config:    forward.Config{Retain: cfg.RetainFor, RetainBytes: int64(cfg.RetainBytes)},
 		Logger:    opts.Logger,
 	})
@@ -233,6 +235,7 @@ func (a *agent) writeMetrics(w io.Writer) {
 	gauge("taba_budget_max_bytes", float64(a.budget.Max()))
 	gauge("taba_tabs", float64(a.types.TabCount()))
 	gauge("taba_states", float64(a.types.StateCount()))
+	gauge("taba_encodings_level", float64(a.level.get()))
 	gauge("taba_agent_backlog_records", float64(st.Backlog))
 	gauge("taba_agent_backlog_bytes", float64(st.BacklogBytes))
 	gauge("taba_agent_backlog_events", float64(st.BacklogEvents))

@@ -20,6 +20,7 @@ import (
 	"github.com/tabaproject/taba/internal/query"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/store/redisstore"
+	"github.com/tabaproject/taba/state"
 )
 
 // What routes of a role are for, in the sentence that says that they are
@@ -81,6 +82,7 @@ func (s *server) say() member.Info {
 	t := s.committer.Tally()
 	i := member.Info{
 		Name: s.name, Address: s.address(), Version: cmp.Or(s.opts.Version, "unknown"), Roles: s.cfg.Roles,
+		Encodings: int(state.Newest),
 		Events: s.events.Load(), Backlog: s.budget.Used(), Commits: s.committer.Commits(),
 		Processed: s.latency.Median(),
 		Recompute: s.recomputes.Load(), Renew: s.renews.Load(),
@@ -136,8 +138,17 @@ func (s *server) address() string {
 func (s *server) newGroup() *member.Group {
 	return member.New(member.Options{
 		Members: s.store.(store.Members), VBuckets: max(s.store.Meta().Partition.VBuckets, 1),
+		Unsaid: int(state.Unsaid), Oldest: int(state.Oldest),
 		Say: s.say, Told: s.told, Changed: func() { s.compactor.Kick() }, Log: s.opts.Logger,
 	})
+}
+
+// level is that of the encodings which every server reads that shares the store.
+func (s *server) level() state.Level {
+	if !s.shared() {
+		return state.Newest
+	}
+	return min(state.Level(s.group.Encodings()), state.Newest)
 }
 
 // told takes what another server says: whoever compacts what it wrote has to
@@ -251,6 +262,7 @@ func (s *server) writeMembers(w io.Writer) {
 	counter("unknown", t.Unknown)
 	metrics.WriteCounterUint64(w, "taba_lost_events_total", t.LostEvents)
 	metrics.WriteCounterUint64(w, "taba_elsewhere_requests_total", s.elsewhere.Load())
+	metrics.WriteGaugeUint64(w, "taba_encodings_level", uint64(s.level()))
 	servers := 1.0
 	s.group.Others(func(*member.Peer) { servers++ })
 	metrics.WriteGaugeFloat64(w, "taba_servers", servers)

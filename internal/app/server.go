@@ -120,9 +120,9 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 	log := s.opts.Logger
 	s.view = view.New(s.store, reg, view.Options{Budget: int64(s.cfg.ViewBudget), Log: log})
 	s.quota = quota(s.cfg.Limits, s.view)
-	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Mine: func(vb int) bool { return s.group.Mine(vb) }, Log: log})
+	s.compactor = view.NewCompactor(s.store, reg, view.CompactorOptions{View: s.view, Mine: func(vb int) bool { return s.group.Mine(vb) }, Level: s.level, Log: log})
 	s.committer = commit.NewServer(commit.ServerOptions{
-		Store: s.store, Registry: reg, Now: s.opts.Now,
+		Store: s.store, Registry: reg, Level: s.level, Now: s.opts.Now,
 		Committed: func(vb int, bytes int64) {
 			s.compactor.Appended(vb, bytes)
 			s.query.Committed()
@@ -168,7 +168,7 @@ func (s *server) wire(reg *state.Registry, auth *ingest.Auth) {
 // doorOptions are what all doors have in common.
 func (s *server) doorOptions() ingest.Options {
 	o := ingestOptions(s.cfg.Limits, s.opts)
-	o.Metrics, o.Budget, o.Quota = s.counts, s.budget, s.quota
+	o.Metrics, o.Budget, o.Quota, o.Level = s.counts, s.budget, s.quota, s.level
 	return o
 }
 

@@ -28,6 +28,8 @@ type Server struct {
 type ServerOptions struct {
 	Store    store.Store
 	Registry *state.Registry
+	// Level is that of everybody who reads the store; nil: state.Newest.
+	Level func() state.Level
 	// Now is the clock that gives Sources their birth; nil: time.Now.
 	Now func() time.Time
 	// Committed is called after each commit that appended something, with the
@@ -43,6 +45,9 @@ func NewServer(o ServerOptions) *Server {
 	}
 	if o.Committed == nil {
 		o.Committed = func(int, int64) {}
+	}
+	if o.Level == nil {
+		o.Level = func() state.Level { return state.Newest }
 	}
 	s := &Server{store: o.Store, partition: o.Store.Meta().Partition}
 	for vb := range max(1, s.partition.VBuckets) {
@@ -241,6 +246,7 @@ func (l *lane) seal(ctx context.Context, acc *fold.Accumulator) (store.Part, err
 	if err := l.own.ready(ctx, l.o.Store, l.o.Now()); err != nil {
 		return store.Part{}, err
 	}
+	acc.SetLevel(l.o.Level())
 	body, events := acc.EncodeAll(l.own.body[:0])
 	l.own.body = body
 	if cap(body) > largestSpare {

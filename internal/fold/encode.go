@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
 )
 
 // Encode passes the Partials to emit as one body per vbucket that has any, by
@@ -72,7 +73,7 @@ func (a *Accumulator) write(tabs []*tab) (body []byte, events uint64) {
 		slices.Sort(t.order)
 		for _, client := range t.order {
 			s := t.clients[client]
-			w.Partial(client, s.N(), s.Append)
+			w.Partial(client, s.N(), func(dst []byte) []byte { return state.AppendAt(dst, s, a.level) })
 		}
 	}
 	return w.Bytes(), w.Events()

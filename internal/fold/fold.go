@@ -25,6 +25,7 @@ type Accumulator struct {
 	events uint64
 	size   int
 
+	level   state.Level // of what is written
 	writer  store.BodyWriter
 	written recent // bytes of body
 	largest int    // body that writer has room for
@@ -51,8 +52,12 @@ const (
 
 // New returns an empty Accumulator for the Types in reg.
 func New(reg *state.Registry) *Accumulator {
-	return &Accumulator{reg: reg, kinds: make(kinds), tabs: make(map[store.Tab]*tab)}
+	return &Accumulator{reg: reg, level: state.Newest, kinds: make(kinds), tabs: make(map[store.Tab]*tab)}
 }
+
+// SetLevel says who will read what Encode and EncodeAll write from now on; until
+// then it is those that read state.Newest.
+func (a *Accumulator) SetLevel(l state.Level) { a.level = l }
 
 // Fold adds a bundle of the given Type that was received at now (UTC seconds).
 // Events that do not fit are passed to refuse by their index; the others

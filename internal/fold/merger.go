@@ -13,13 +13,15 @@ import (
 // Merger merges encoded bodies into bodies, as an Accumulator does by AddBody
 // and Encode, and gives the same bytes. It is for bodies of which much occurs
 // once: such a Partial is checked, kept as the bytes it came as and written as
-// those again (in whatever encoding they are), so it costs its bytes and not a
-// State. One that occurs again becomes a State and is merged with.
+// those again (in whatever encoding they are, unless whoever reads them does not
+// know it), so it costs its bytes and not a State. One that occurs again becomes a
+// State and is merged with.
 //
 // A Merger is pure, not safe for concurrent use and has no bound of its own:
 // callers stop feeding it by Size.
 type Merger struct {
 	reg      *state.Registry
+	level    state.Level // of what is written
 	kinds    kinds
 	tabs     numbering[store.Tab]
 	about    []mergedTab // by the number of a tab
@@ -60,10 +62,14 @@ const mergedOverhead = 128
 
 // NewMerger returns an empty Merger for the Types in reg.
 func NewMerger(reg *state.Registry) *Merger {
-	m := &Merger{reg: reg, kinds: make(kinds)}
+	m := &Merger{reg: reg, level: state.Newest, kinds: make(kinds)}
 	m.forget()
 	return m
 }
+
+// SetLevel says who will read what Encode writes from now on; until then it is
+// those that read state.Newest.
+func (m *Merger) SetLevel(l state.Level) { m.level = l }
 
 // AddBody merges the Partials of an encoded body. A body that is malformed as
 // a whole is an error, and nothing of it was merged. A Partial of an unknown Type
@@ -167,16 +173,25 @@ func (m *Merger) Encode(p store.Partition, emit func(vb int, body []byte, events
 			tab = q.tab
 			w.Tab(m.tabs.names[tab])
 		}
-		w.Partial(m.clients.names[q.client], q.events, func(dst []byte) []byte {
-			if q.state != nil {
-				return q.state.Append(dst)
-			}
-			return append(dst, m.raw[q.from:q.to]...)
-		})
+		w.Partial(m.clients.names[q.client], q.events, func(dst []byte) []byte { return m.append(dst, q, about.kind) })
 	}
 	if tab >= 0 {
 		emit(vb, w.Bytes(), w.Events())
 	}
+}
+
+// append appends the encoding of a Partial.
+func (m *Merger) append(dst []byte, p *merged, k *kind) []byte {
+	enc := m.raw[p.from:p.to]
+	switch {
+	case p.state != nil:
+		return state.AppendAt(dst, p.state, m.level)
+	case state.Newer(k.handler, enc, m.level):
+		s := m.decoded(p, k)
+		defer k.put(s)
+		return state.AppendAt(dst, s, m.level)
+	}
+	return append(dst, enc...)
 }
 
 // sorted returns the Partials by vbucket, tab and client. Names are compared

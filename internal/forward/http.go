@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tabaproject/taba/internal/wire"
+	"github.com/tabaproject/taba/state"
 )
 
 // Paths of the v2 protocol.
@@ -35,6 +36,9 @@ const (
 type HTTPOptions struct {
 	Token string      // bearer token; empty: none is sent
 	TLS   *tls.Config // nil: the machine's certificates
+	// Level is told, with each answer, the level of encodings that the server
+	// says everybody reads. It must not block; nil: nobody is told.
+	Level func(state.Level)
 	// Timeout of a whole request. Default 60 s.
 	Timeout time.Duration
 }
@@ -50,6 +54,9 @@ type HTTP struct {
 func NewHTTP(o HTTPOptions) *HTTP {
 	if o.Timeout == 0 {
 		o.Timeout = 60 * time.Second
+	}
+	if o.Level == nil {
+		o.Level = func(state.Level) {}
 	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &HTTP{o: o, client: &http.Client{
@@ -143,6 +150,7 @@ func (h *HTTP) exchange(ctx context.Context, server, path string, body []byte, d
 	if !decided(resp) {
 		return 0, &StatusError{Code: resp.StatusCode, RetryAfter: retryAfter(resp), Message: shorten(message)}
 	}
+	h.o.Level(levelOf(resp))
 	if len(message) > maxReply {
 		return 0, fmt.Errorf("%s: the answer is longer than %d bytes", path, maxReply)
 	}
@@ -172,6 +180,15 @@ func decided(r *http.Response) bool {
 		return t == wire.ContentType
 	}
 	return false
+}
+
+// levelOf is the level of encodings that an answer tells.
+func levelOf(r *http.Response) state.Level {
+	n, err := strconv.ParseUint(r.Header.Get(wire.LevelHeader), 10, 8)
+	if err != nil || n == 0 {
+		return state.Unsaid
+	}
+	return state.Level(n)
 }
 
 // retryAfter reads the header in either of its forms.

@@ -83,7 +83,13 @@ func (b *Batches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.answer(w, r, e.text)
 		return
 	}
+	b.tellLevel(w)
 	answer.write(w)
+}
+
+// tellLevel tells an agent in which encodings to send what it seals next.
+func (b *Batches) tellLevel(w http.ResponseWriter) {
+	w.Header().Set(wire.LevelHeader, strconv.Itoa(int(b.o.Level())))
 }
 
 // write sends the reply. A small one leaves in one segment with its header.
@@ -237,13 +243,13 @@ func (b *Batches) addressed(q *wire.Batch) error {
 }
 
 // check looks at every Partial before the store sees it, clamps what lies too far
-// in the future, as clamping does not commute with merging, and moves what is over
-// a limit. A part's Digest stays that of the bytes that were sealed.
+// in the future, as clamping does not commute with merging, writes anew what not
+// everybody can read who reads the store, and moves what is over a limit. A part's Digest stays that of the bytes that were sealed.
 func (b *Batches) check(q *wire.Batch, claim *claim) ([]overflow, error) {
 	now := b.o.Now()
 	limit := unix(now.Add(b.o.FutureTolerance))
 	c := b.checkers.get()
-	c.now = unix(now)
+	c.now, c.level = unix(now), b.o.Level()
 	defer b.checkers.put(c)
 	over := make([]overflow, len(q.Parts))
 	for i := range q.Parts {
@@ -255,7 +261,7 @@ func (b *Batches) check(q *wire.Batch, claim *claim) ([]overflow, error) {
 		if err != nil {
 			return nil, refuse(http.StatusBadRequest, reasonMalformed, "Part %d: %v", i, err)
 		}
-		p.Body, over[i] = claim.sift(p, &got, c.reg, q.Partition, b.o.Metrics.Trail)
+		p.Body, over[i] = claim.sift(p, &got, c.reg, c.level, q.Partition, b.o.Metrics.Trail)
 		b.o.Metrics.Clamped.Add(int(got.clamped))
 		b.o.Metrics.Undecodable.Add(int(got.undecodable))
 	}

@@ -14,12 +14,13 @@ type checker struct {
 	trail  *trail.Trail
 	states map[string]state.State // one of each Type, used again and again
 
-	now     float64 // of the Batch that is looked at, UTC seconds
+	now     float64     // of the Batch that is looked at, UTC seconds
+	level   state.Level // of everybody who reads the store
 	viewers trail.Viewers
 }
 
 func newChecker(reg *state.Registry, t *trail.Trail) *checker {
-	return &checker{reg: reg, trail: t, states: make(map[string]state.State)}
+	return &checker{reg: reg, trail: t, level: state.Newest, states: make(map[string]state.State)}
 }
 
 func (c *checker) size() (n int) {
@@ -31,8 +32,9 @@ func (c *checker) size() (n int) {
 
 // checked is what a look at one part found.
 type checked struct {
-	body        []byte // the part's own, or a copy with what was clamped
+	body        []byte // the part's own, or a copy with what was clamped or is too new
 	clamped     uint64 // events
+	newer       uint64 // Partials in encodings that not everybody reads
 	undecodable uint64 // Partials that pass as they are
 	tabs        int
 	states      int
@@ -64,8 +66,8 @@ func (c *checker) part(p *store.Part, cut store.Partition, limit float64) (got c
 	if total != p.Events {
 		return got, fmt.Errorf("it is said to hold %d events; its tabs hold %d", p.Events, total)
 	}
-	if got.clamped > 0 {
-		got.body, err = c.clamp(p.Body, limit)
+	if got.clamped+got.newer > 0 {
+		got.body, err = c.rewrite(p.Body, limit)
 	}
 	return got, err
 }
@@ -73,7 +75,7 @@ func (c *checker) part(p *store.Part, cut store.Partition, limit float64) (got c
 // partials checks the Partials of one tab.
 func (c *checker) partials(r *store.BodyReader, limit float64, got *checked) error {
 	var total uint64
-	s := c.state(r.Tab.Type)
+	s, h := c.state(r.Tab.Type)
 	for r.NextPartial() {
 		total += r.Partial.Events
 		got.states++
@@ -88,6 +90,9 @@ func (c *checker) partials(r *store.BodyReader, limit float64, got *checked) err
 			got.clamped += moved
 			c.trail.Note(trail.Note{Kind: trail.Clamped, Door: trail.DoorParts, Reason: noteFuture,
 				Name: string(r.Tab.Name), Client: string(r.Partial.Client), Type: string(r.Tab.Type), Events: moved})
+		}
+		if state.Newer(h, r.Partial.State, c.level) {
+			got.newer++
 		}
 		if c.viewers != nil {
 			c.show(r)
@@ -107,17 +112,18 @@ func (c *checker) show(r *store.BodyReader) {
 	})
 }
 
-// clamp writes body again with every Partial clamped.
-func (c *checker) clamp(body []byte, limit float64) ([]byte, error) {
+// rewrite writes body again with every Partial clamped, and in an encoding that
+// everybody reads.
+func (c *checker) rewrite(body []byte, limit float64) ([]byte, error) {
 	var w store.BodyWriter
 	r := store.NewBodyReader(body)
 	for r.NextTab() {
 		w.Tab(r.Tab.Tab())
-		s := c.state(r.Tab.Type)
+		s, h := c.state(r.Tab.Type)
 		for r.NextPartial() {
 			encode := func(dst []byte) []byte { return append(dst, r.Partial.State...) }
-			if s != nil && s.Decode(r.Partial.State) == nil && s.Clamp(limit) > 0 {
-				encode = s.Append
+			if s != nil && s.Decode(r.Partial.State) == nil && (s.Clamp(limit) > 0 || state.Newer(h, r.Partial.State, c.level)) {
+				encode = func(dst []byte) []byte { return state.AppendAt(dst, s, c.level) }
 			}
 			w.Partial(string(r.Partial.Client), r.Partial.Events, encode)
 		}
@@ -125,17 +131,17 @@ func (c *checker) clamp(body []byte, limit float64) ([]byte, error) {
 	return w.Bytes(), r.Err()
 }
 
-// state returns the State to decode Partials of a Type into, or nil if the
-// Type is not known.
-func (c *checker) state(typ []byte) state.State {
-	s := c.states[string(typ)]
+// state returns the State to decode Partials of a Type into and its Handler, or
+// nil if the Type is not known.
+func (c *checker) state(typ []byte) (state.State, state.Handler) {
+	h, ok := c.reg.LookupBytes(typ)
+	if !ok {
+		return nil, nil
+	}
+	s := c.states[h.Type()]
 	if s == nil {
-		h, ok := c.reg.LookupBytes(typ)
-		if !ok {
-			return nil
-		}
 		s = h.New()
 		c.states[h.Type()] = s
 	}
-	return s
+	return s, h
 }

@@ -126,6 +126,7 @@ func (e *Events) serveParts(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
+	e.parts.tellLevel(w)
 	answer.write(w)
 	return nil
 }

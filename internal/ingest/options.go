@@ -5,6 +5,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/gather"
 	"github.com/tabaproject/taba/internal/wire"
+	"github.com/tabaproject/taba/state"
 )
 
 // Options are the settings of the Handlers. The zero value is ready to use.
@@ -36,6 +37,8 @@ type Options struct {
 	// Pace is how long a commit takes at present: who sends the head of a body
 	// faster is not slow. Nil: everybody is slow.
 	Pace func() time.Duration
+	// Level is that of everybody who reads what agents send; nil: state.Newest.
+	Level func() state.Level
 	// Metrics counts what happens. Share one between the Handlers of a
 	// process. Nil: one of its own.
 	Metrics *Metrics
@@ -82,6 +85,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Pace == nil {
 		o.Pace = func() time.Duration { return 0 }
+	}
+	if o.Level == nil {
+		o.Level = func() state.Level { return state.Newest }
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()

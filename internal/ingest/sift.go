@@ -48,7 +48,7 @@ func (q *Quota) count() {
 
 // sift returns the body of a part without names that are over a limit. It says
 // what they were in over. What passes is taken by c, until the part is appended.
-func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store.Partition, t *trail.Trail) (body []byte, over overflow) {
+func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, level state.Level, cut store.Partition, t *trail.Trail) (body []byte, over overflow) {
 	q := c.q
 	if q == nil || q.roomy(got.tabs, got.states) {
 		return got.body, overflow{}
@@ -57,7 +57,7 @@ func (c *claim) sift(p *store.Part, got *checked, reg *state.Registry, cut store
 	if q.roomy(got.tabs, got.states) {
 		return got.body, overflow{}
 	}
-	s := sifter{claim: c, trail: t, reg: reg, cut: cut, vb: p.VB, acc: fold.New(reg)}
+	s := sifter{level: level, claim: c, trail: t, reg: reg, cut: cut, vb: p.VB, acc: fold.New(reg)}
 	for r := store.NewBodyReader(got.body); r.NextTab(); {
 		s.tab(&r)
 	}
@@ -80,6 +80,7 @@ type sifter struct {
 	over  overflow
 	w     store.BodyWriter  // what passes
 	acc   *fold.Accumulator // what is over and merges
+	level state.Level       // of everybody who reads the store
 	raw   []rawPartial      // what is over and does not
 }
 
@@ -146,6 +147,7 @@ func (s *sifter) move(to store.Tab, p *store.PartialBytes) {
 
 // body ends what passes with what was moved.
 func (s *sifter) body() []byte {
+	s.acc.SetLevel(s.level)
 	moved, _ := s.acc.EncodeAll(nil)
 	for r := store.NewBodyReader(moved); r.NextTab(); {
 		s.w.Tab(r.Tab.Tab())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
 	"github.com/tabaproject/taba/state/builtin"
 )
 
@@ -73,7 +74,7 @@ func FuzzSift(f *testing.F) {
 		}
 		before = names(got.body)
 		c := claim{q: quota(known, int(tabs), int(states))}
-		body, over := c.sift(&p, &got, reg, cut, nil)
+		body, over := c.sift(&p, &got, reg, state.Newest, cut, nil)
 		after := names(body)
 		if r := store.NewBodyReader(body); total(after) != p.Events || r.Err() != nil {
 			t.Fatalf("%d events became %d: %v", p.Events, total(after), r.Err())

@@ -12,6 +12,10 @@
 // a vbucket is theirs, or nobody does. What they do must be harmless when done
 // twice, as conditional compaction is, and must be able to wait.
 //
+// Members of several releases share a store while they are replaced. Each says
+// which encodings it reads, and all write what all of them read; vbuckets are
+// looked after by those that read the most.
+//
 // # Concurrency and back-pressure
 //
 // A Group is safe for concurrent use. It has one request to the store under

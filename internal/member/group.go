@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"log/slog"
@@ -20,6 +21,9 @@ type Options struct {
 	// Say returns what this server is and how it does; its name is always the
 	// same. Beat is filled in.
 	Say func() Info
+	// Unsaid is the level of encodings that members read that do not say it, and
+	// Oldest the one that everybody reads.
+	Unsaid, Oldest int
 	// Told is called when another member says something new, with what it said
 	// before. Nil: nobody is told. It must not block.
 	Told func(before, after Info)
@@ -40,6 +44,8 @@ type Group struct {
 
 	mu     sync.Mutex // guards what follows
 	track  *tracker
+	level  int      // of encodings, that all read
+	met    bool     // the others were seen, once
 	owners []string // per vbucket, and of what is done once
 	others []Peer   // those that live
 	names  []string // of them and of this one
@@ -63,6 +69,7 @@ func New(o Options) *Group {
 	g := &Group{o: o, name: o.Say().Name, start: time.Now(), track: newTracker()}
 	_, _ = crand.Read(g.id[:]) // never fails
 	g.settle()
+	g.level = o.Oldest // it is not known yet who is there
 	return g
 }
 
@@ -147,17 +154,17 @@ func (g *Group) heard(list []store.Member) (dead []store.MemberID, changed bool)
 
 // settle divides the work and reports whether members have come or gone.
 func (g *Group) settle() (changed bool) {
-	var names, backs []string
+	list := g.live()
+	var names []string
 	g.others = g.others[:0]
-	for _, p := range g.live() {
+	for _, p := range list {
 		if p.ID != g.id {
 			g.others = append(g.others, p)
 		}
 		names = append(names, p.Info.Name)
-		if p.Info.Has(Back) {
-			backs = append(backs, p.Info.Name)
-		}
 	}
+	backs := g.lookers(list)
+	g.agree(list)
 	if g.owners != nil && slices.Equal(names, g.names) && slices.Equal(backs, g.backs) {
 		return false
 	}
@@ -166,6 +173,48 @@ func (g *Group) settle() (changed bool) {
 	}
 	g.names, g.backs, g.owners = names, backs, shares(backs, g.o.VBuckets)
 	return true
+}
+
+// reads is the newest level of encodings that a member reads.
+func (g *Group) reads(p *Peer) int { return cmp.Or(p.Info.Encodings, g.o.Unsaid) }
+
+// lookers are those who look after vbuckets: of the members with the role, those
+// that read the most. The others would set aside what they cannot read.
+func (g *Group) lookers(list []Peer) (names []string) {
+	most := 0
+	for i := range list {
+		p := &list[i]
+		if !p.Info.Has(Back) || g.reads(p) < most {
+			continue
+		}
+		if n := g.reads(p); n > most {
+			most, names = n, nil
+		}
+		names = append(names, p.Info.Name)
+	}
+	return names
+}
+
+// agree finds the level of encodings that all members read.
+func (g *Group) agree(list []Peer) {
+	level, least := 0, ""
+	for i := range list {
+		if n := g.reads(&list[i]); level == 0 || n < level {
+			level, least = n, list[i].Info.Name
+		}
+	}
+	if level != g.level && g.met {
+		g.o.Log.Info("what is written from now on is what all servers read", "encodings", level, "before", g.level, "least.server", least)
+	}
+	g.level, g.met = level, g.track.looked
+}
+
+// Encodings is the level of encodings that all members read: Oldest, until they
+// have been seen.
+func (g *Group) Encodings() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.level
 }
 
 func difference(a, b []string) (only []string) {

@@ -24,6 +24,9 @@ type Info struct {
 	Address string   `json:"address,omitempty"` // URL under which others reach it
 	Version string   `json:"version,omitempty"`
 	Roles   []string `json:"roles"`
+	// Encodings is the newest level of encodings that it reads; 0, as releases
+	// say that do not know of it: Unsaid of its Group's Options.
+	Encodings int `json:"encodings,omitempty"`
 	// Beat is how many milliseconds pass until it says something again, at most.
 	Beat int64 `json:"beat_ms"`
 

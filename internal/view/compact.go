@@ -20,6 +20,8 @@ type CompactorOptions struct {
 	// Mine reports whether a vbucket is for this Compactor to look after, where
 	// several share a store; nil means that all are. It is asked again and again.
 	Mine func(vb int) bool
+	// Level is that of everybody who reads the store; nil: state.Newest.
+	Level func() state.Level
 	// Log is told of what was set aside and of failures; nil means nobody is.
 	Log *slog.Logger
 	// Floor is the size in bytes below which a log is left alone; 0 means
@@ -65,6 +67,9 @@ type Compactor struct {
 func NewCompactor(st store.Store, reg *state.Registry, o CompactorOptions) *Compactor {
 	if o.Mine == nil {
 		o.Mine = func(int) bool { return true }
+	}
+	if o.Level == nil {
+		o.Level = func() state.Level { return state.Newest }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -175,7 +180,7 @@ func (c *Compactor) vbuckets() int { return max(c.st.Meta().Partition.VBuckets, 
 // compact folds what the log holds now into the records of the tabs it
 // touches, chunk by chunk, and trims it. If somebody else trims the log
 // meanwhile it starts again. To renew is to write the records of all other tabs
-// as well, as far as this release would write them differently.
+// as well, as far as they would be written differently now.
 func (c *Compactor) compact(ctx context.Context, vb int, stats store.Stats, renew bool) error {
 	for range maxRestarts {
 		if err := c.fold(ctx, vb, stats, renew); !errors.Is(err, store.ErrDiverged) {
@@ -262,7 +267,7 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName, re
 		return 0, err
 	}
 	var updates []store.Update
-	var enc arena
+	enc := arena{level: c.o.Level()}
 	for _, n := range names {
 		for _, t := range m.tabs[n] {
 			size += int64(t.size)
@@ -270,7 +275,7 @@ func (c *Compactor) chunk(ctx context.Context, vb int, names []store.TabName, re
 			if !stored {
 				old = trim
 			}
-			if fresh := renew && t.renew(); fresh || t.at > old.Offset {
+			if fresh := renew && t.renew(enc.level); fresh || t.at > old.Offset {
 				u := t.update(old, m.end, &enc)
 				u.Stored = stored
 				updates = append(updates, u)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tabaproject/taba/internal/store"
+	"github.com/tabaproject/taba/state"
 )
 
 // asks is what a Compactor was asked to do next, whether it is due or not.
@@ -21,8 +22,9 @@ func (c *Compactor) AskCompact() {
 	c.Kick()
 }
 
-// AskRenew lets Run compact the share, and write every record again that this
-// release writes differently: States in the encodings of earlier releases.
+// AskRenew lets Run compact the share, and write every record again that is
+// written differently now: States in the encodings of earlier releases, or in
+// those that not everybody reads who reads the store.
 func (c *Compactor) AskRenew() {
 	c.asks.renew.Store(true)
 	c.Kick()
@@ -39,8 +41,8 @@ func (c *Compactor) answer(ctx context.Context) {
 	}
 }
 
-// Renew is Compact, and writes every record again that this release writes
-// differently.
+// Renew is Compact, and writes every record again that is written differently
+// now.
 func (c *Compactor) Renew(ctx context.Context) error { return c.compactAll(ctx, true) }
 
 // compactAll compacts the share. A vbucket that cannot be read does not keep
@@ -96,21 +98,21 @@ func (c *Compactor) sizes(ctx context.Context) []*sized {
 // servers, so that all work at the same time.
 const fanOut = 32
 
-// renew marks the States as changed that this release encodes differently, and
+// renew marks the States as changed that are encoded differently at a Level, and
 // reports whether there are any. What cannot be decoded stays as it is.
-func (c *content) renew() bool {
-	any := c.renewState(&c.all)
+func (c *content) renew(l state.Level) bool {
+	any := c.renewState(&c.all, l)
 	for _, cl := range c.clients {
-		any = c.renewState(cl) || any
+		any = c.renewState(cl, l) || any
 	}
 	return any
 }
 
-func (c *content) renewState(h *held) bool {
+func (c *content) renewState(h *held, l state.Level) bool {
 	enc := h.enc
 	if h.st != nil || !c.open(h) {
 		return h.changed // it was merged into, or cannot be decoded
 	}
-	h.changed = h.changed || !bytes.Equal(h.st.Append(nil), enc)
+	h.changed = h.changed || !bytes.Equal(state.AppendAt(nil, h.st, l), enc)
 	return h.changed
 }

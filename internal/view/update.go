@@ -39,7 +39,10 @@ func (c *content) update(old, end store.Position, enc *arena) store.Update {
 
 // arena holds encoded States one after the other, in blocks, so that not every
 // one of them has to grow by itself. A block lives as long as any State in it.
-type arena struct{ block []byte }
+type arena struct {
+	block []byte
+	level state.Level // of what is written
+}
 
 // A block has arenaBlock bytes. A State that does not fit into what is left of it,
 // which is at least arenaRest, has bytes of its own.
@@ -54,7 +57,7 @@ func (a *arena) append(s state.State) []byte {
 		a.block = make([]byte, 0, arenaBlock)
 	}
 	from := len(a.block)
-	block := s.Append(a.block)
+	block := state.AppendAt(a.block, s, a.level)
 	if cap(block) != cap(a.block) { // it has moved, with all that was before
 		a.block = nil
 		return bytes.Clone(block[from:])

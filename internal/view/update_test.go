@@ -23,7 +23,7 @@ func (s filled) Append(dst []byte) []byte {
 
 // States that share blocks do not touch each other's bytes, however long they are.
 func TestArena(t *testing.T) {
-	var a arena
+	a := arena{level: state.Newest}
 	sizes := []int{0, 1, 700, 3 * arenaRest, arenaBlock - 1, arenaBlock, 2 * arenaBlock, 5}
 	var encoded [][]byte
 	for i := range 300 {
@@ -56,7 +56,7 @@ func BenchmarkArena(b *testing.B) {
 		}
 	})
 	b.Run("arena", func(b *testing.B) {
-		var a arena
+		a := arena{level: state.Newest}
 		b.ReportAllocs()
 		for b.Loop() {
 			_ = a.append(o)

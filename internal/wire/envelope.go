@@ -13,6 +13,11 @@ import (
 // ContentType is that of every v2 message.
 const ContentType = "application/x-protobuf"
 
+// LevelHeader is the header of answers to agents that tells the level of
+// encodings that everybody reads who reads what they send: see state.Level.
+// Releases that do not know it do not send it.
+const LevelHeader = "X-Taba-Encodings"
+
 // Limits on what one message may hold.
 const (
 	MaxParts     = 1 << 16 // of a Batch
