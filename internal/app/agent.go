@@ -79,7 +79,7 @@ func newAgent(cfg AgentConfig, opts Options) (*agent, error) {
 		cfg: cfg, opts: opts, forwarder: forwarder, level: told, counts: counts, rest: newRest(), started: time.Now(),
 		types: newLearned(), budget: ingest.NewBudget(int64(cfg.Limits.InFlightBytes)),
 	}
-	a.committer = commit.NewAgent(forwarder, reg)
+	a.committer = commit.NewAgent(forwarder, reg, told.get)
 	a.front = newFront(opts, auth, a.healthy)
 	a.teller = newTold(opts, a.front, counts,
 		stage{"ingest", &a.ingesting}, stage{"commit", &a.latency})

@@ -83,7 +83,7 @@ func (s *server) say() member.Info {
 	i := member.Info{
 		Name: s.name, Address: s.address(), Version: cmp.Or(s.opts.Version, "unknown"), Roles: s.cfg.Roles,
 		Encodings: int(state.Newest),
-		Events: s.events.Load(), Backlog: s.budget.Used(), Commits: s.committer.Commits(),
+		Events:    s.events.Load(), Backlog: s.budget.Used(), Commits: s.committer.Commits(),
 		Processed: s.latency.Median(),
 		Recompute: s.recomputes.Load(), Renew: s.renews.Load(),
 		Sent: member.Reconciliation{

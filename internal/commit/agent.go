@@ -18,15 +18,21 @@ type Spool interface {
 // one commit in flight; what accrues meanwhile is merged into the next record.
 type Agent struct {
 	spool Spool
+	level func() state.Level
 	group *Group[accrued]
 	spare sync.Pool // of *fold.Accumulator
 }
 
 type accrued struct{ acc *fold.Accumulator }
 
-// NewAgent returns an Agent that appends to s.
-func NewAgent(s Spool, reg *state.Registry) *Agent {
-	a := &Agent{spool: s}
+// NewAgent returns an Agent that appends to s. level is that of those who will
+// read it, the agent of an earlier release included that takes this one's place;
+// nil: state.Newest.
+func NewAgent(s Spool, reg *state.Registry, level func() state.Level) *Agent {
+	if level == nil {
+		level = func() state.Level { return state.Newest }
+	}
+	a := &Agent{spool: s, level: level}
 	a.spare.New = func() any { return fold.New(reg) }
 	a.group = NewGroup(func() *accrued { return &accrued{a.spare.Get().(*fold.Accumulator)} }, a.sink)
 	return a
@@ -54,6 +60,7 @@ const recordBytes = 8 << 20
 // record fails the earlier ones stay: nobody was told that they do not count.
 func (a *Agent) sink(b *accrued) (err error) {
 	pieces := store.Partition{Version: 1, VBuckets: 1 + b.acc.Size()/recordBytes}
+	b.acc.SetLevel(a.level())
 	b.acc.Encode(pieces, func(_ int, body []byte, events uint64) {
 		if err == nil {
 			err = a.spool.Append(body, events)

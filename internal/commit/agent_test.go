@@ -43,7 +43,7 @@ func folded(t *testing.T, tabs, bytes int) *fold.Accumulator {
 
 func TestAgentWritesOneRecordPerCommit(t *testing.T) {
 	r := &records{}
-	a := NewAgent(r, builtin.Registry())
+	a := NewAgent(r, builtin.Registry(), nil)
 	acc := folded(t, 3, 10)
 	if err := a.Commit(t.Context(), acc, nil); err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func (s slow) Append([]byte, uint64) error {
 // others fold into the same memory.
 func TestAccumulatorComesBackBeforeTheCommit(t *testing.T) {
 	s := slow{make(chan struct{}), make(chan struct{})}
-	a := NewAgent(s, builtin.Registry())
+	a := NewAgent(s, builtin.Registry(), nil)
 	for range 2 { // one commits itself, one waits for its turn
 		acc, taken := folded(t, 1, 1), make(chan bool, 1)
 		go func() {
@@ -88,7 +88,7 @@ func TestAccumulatorComesBackBeforeTheCommit(t *testing.T) {
 
 func TestAgentCutsVeryLargeBatches(t *testing.T) {
 	r := &records{}
-	a := NewAgent(r, builtin.Registry())
+	a := NewAgent(r, builtin.Registry(), nil)
 	if err := a.Commit(t.Context(), folded(t, 400, 100_000), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestAgentCutsVeryLargeBatches(t *testing.T) {
 
 func TestAgentReportsWhatTheSpoolSays(t *testing.T) {
 	full := errors.New("spool is full")
-	a := NewAgent(&records{err: full}, builtin.Registry())
+	a := NewAgent(&records{err: full}, builtin.Registry(), nil)
 	if err := a.Commit(t.Context(), folded(t, 1, 1), nil); !errors.Is(err, full) {
 		t.Errorf("got %v, want %v", err, full)
 	}

@@ -203,8 +203,13 @@ func (g *Group) agree(list []Peer) {
 			level, least = n, list[i].Info.Name
 		}
 	}
-	if level != g.level && g.met {
-		g.o.Log.Info("what is written from now on is what all servers read", "encodings", level, "before", g.level, "least.server", least)
+	switch {
+	case !g.met:
+	case level > g.level:
+		g.o.Log.Info("all servers read newer encodings, which are written from now on", "encodings", level, "before", g.level)
+	case level < g.level:
+		g.o.Log.Warn("a server reads older encodings only, which are written from now on; what is written already it sets aside until /upgrade here writes it anew",
+			"server", least, "encodings", level, "before", g.level)
 	}
 	g.level, g.met = level, g.track.looked
 }

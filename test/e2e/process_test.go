@@ -40,16 +40,20 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "taba")
-	race := "-race"
-	if os.Getenv("TABA_E2E_RACE") == "off" {
-		race = "-race=false"
-	}
-	build := exec.Command("go", "build", race, "-o", binary, "../../cmd/taba")
+	build := exec.Command("go", "build", raceFlag(), "-o", binary, "../../cmd/taba")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
 	return m.Run()
+}
+
+// raceFlag is whether taba is built with the race detector.
+func raceFlag() string {
+	if os.Getenv("TABA_E2E_RACE") == "off" {
+		return "-race=false"
+	}
+	return "-race"
 }
 
 // patience bounds every wait for a condition; it is never waited out in a

@@ -187,7 +187,7 @@ func (c *cluster) gather(t *testing.T, n int) *crowd {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.commit = commit.NewAgent(a.step, registry)
+		a.commit = commit.NewAgent(a.step, registry, nil)
 		k.agents = append(k.agents, a)
 	}
 	return k

@@ -66,7 +66,7 @@ func (a *agent) start(on *machine) {
 	if d := a.step.Status().Spool.Damaged; len(d) > 0 {
 		w.fail(fmt.Errorf("%s takes what a crash left for damage: %+v", a.name, d))
 	}
-	a.commit = commit.NewAgent(a.step, registry)
+	a.commit = commit.NewAgent(a.step, registry, nil)
 	a.disk.fail(w.mix.AgentDisk)
 }
 
