@@ -16,6 +16,7 @@ import (
 	"github.com/tabaproject/taba/internal/spool"
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/wire"
+	"github.com/tabaproject/taba/state"
 )
 
 // serve is a server over a store.Mem.
@@ -143,7 +144,8 @@ func TestHTTPAnswers(t *testing.T) {
 	var answer func(w http.ResponseWriter)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w) }))
 	defer srv.Close()
-	h := NewHTTP(HTTPOptions{Timeout: 5 * time.Second})
+	var level state.Level
+	h := NewHTTP(HTTPOptions{Timeout: 5 * time.Second, Level: func(l state.Level) { level = l }})
 	defer h.CloseIdle()
 	send := func() (wire.BatchReply, error) {
 		return h.Send(context.Background(), srv.URL, &wire.Batch{})
@@ -185,6 +187,15 @@ func TestHTTPAnswers(t *testing.T) {
 	decided(409)
 	decided(410)
 	decided(503)
+	for said, want := range map[string]state.Level{"": state.Unsaid, "1": 1, "2": 2, "7": 7, "0": state.Unsaid, "-1": state.Unsaid, "300": state.Unsaid, "x": state.Unsaid} {
+		answer = func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", wire.ContentType)
+			w.Header().Set(wire.LevelHeader, said)
+		}
+		if _, err := send(); err != nil || level != want {
+			t.Errorf("a server that says %q is taken to read level %d, want %d: %v", said, level, want, err)
+		}
+	}
 	answer = func(w http.ResponseWriter) { // a part was not taken
 		w.Header().Set("Content-Type", wire.ContentType)
 		w.Header().Set("Retry-After", "3")

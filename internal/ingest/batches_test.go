@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -236,6 +237,39 @@ func TestBatchFromTheFutureIsClamped(t *testing.T) {
 	}
 	if got := m.Clamped.Get(); got != 3 {
 		t.Errorf("%d events counted as clamped, want 3", got)
+	}
+}
+
+// TestBatchThatNotEverybodyReads: what an agent sealed in encodings that are too
+// new for a server that shares the store is appended in older ones, under the
+// digest of what was sealed; and the agent is told.
+func TestBatchThatNotEverybodyReads(t *testing.T) {
+	level := state.Newest
+	s := newStore()
+	h := ingest.NewBatches(s, s, builtin.Registry(), ingest.Options{
+		Now: func() time.Time { return time.Unix(clock, 0) }, Level: func() state.Level { return level },
+	})
+	newer := counter(clock, 3)
+	p := partOf(s.meta.Partition, "tab", "CounterGroup", 3, newer)
+	s.results = []store.PartResult{{Verdict: store.Applied}}
+	for _, level = range []state.Level{state.Newest, state.Oldest} {
+		s.appended = nil
+		r, body := send(h, "/v2/batch", batchOf(s.meta, p))
+		if got := r.Header.Get(wire.LevelHeader); got != fmt.Sprint(level) || r.StatusCode != http.StatusOK {
+			t.Fatalf("%d %q, level %q", r.StatusCode, body, got)
+		}
+		want := p
+		if level == state.Oldest {
+			c := builtin.CounterGroup{}.New()
+			if err := c.Decode(newer); err != nil {
+				t.Fatal(err)
+			}
+			want.Body = partOf(s.meta.Partition, "tab", "CounterGroup", 3, state.AppendAt(nil, c, level)).Body
+		}
+		got := s.appended[0]
+		if !bytes.Equal(got.Body, want.Body) || got.Digest != p.Digest {
+			t.Errorf("at level %d %x is appended with digest %x, want %x with %x", level, got.Body, got.Digest, want.Body, p.Digest)
+		}
 	}
 }
 

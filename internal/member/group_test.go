@@ -97,11 +97,15 @@ func (m mortal) Forget(ctx context.Context, ids ...store.MemberID) error {
 
 const vbuckets = 16
 
-func (w *world) join(name string, roles ...string) *node {
+func (w *world) join(name string, roles ...string) *node { return w.joinReading(2, name, roles...) }
+
+// joinReading is join for a server of a release that reads some encodings; one
+// from before releases said what they read, if that is 0.
+func (w *world) joinReading(encodings int, name string, roles ...string) *node {
 	n := &node{mortal: mortal{w, new(atomic.Bool)}}
 	n.Group = New(Options{
-		Members: n.mortal, VBuckets: vbuckets, Log: slog.New(slog.NewTextHandler(w, nil)),
-		Say:  func() Info { return Info{Name: name, Roles: roles, Commits: n.commits.Load()} },
+		Members: n.mortal, VBuckets: vbuckets, Log: slog.New(slog.NewTextHandler(w, nil)), Unsaid: 2, Oldest: 1,
+		Say:  func() Info { return Info{Name: name, Roles: roles, Encodings: encodings, Commits: n.commits.Load()} },
 		Told: func(before, after Info) { n.heard.Add(after.Commits - before.Commits) },
 	})
 	ctx, end := context.WithCancel(w.Context())
@@ -265,6 +269,57 @@ func TestNames(t *testing.T) {
 		if n := strings.Count(w.text(), "goes by this one's name"); n != 2 {
 			t.Errorf("it was said %d times that two servers have one name", n)
 		}
+	})
+}
+
+// TestEncodings: all write what all of them read, from a beat after one has come
+// on and until the last of those that read less has left; of those that look after
+// vbuckets it is the ones that read the most. While nobody can be seen it is what
+// everybody reads.
+func TestEncodings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.setAway(true)
+		a := w.joinReading(3, "a", Roles...)
+		writes := func(n *node, want int) {
+			t.Helper()
+			if got := n.Encodings(); got != want {
+				t.Errorf("encodings of level %d are written, want %d", got, want)
+			}
+		}
+		writes(a, 1)
+		w.setAway(false)
+		time.Sleep(minBeat)
+		writes(a, 3)
+		if log := w.text(); strings.Contains(log, "encodings") {
+			t.Errorf("a server that is alone tells of encodings: %s", log)
+		}
+		unsaid := w.joinReading(0, "b", Roles...)
+		writes(unsaid, 2)
+		time.Sleep(minBeat)
+		writes(a, 2)
+		one := w.joinReading(1, "c", Front)
+		time.Sleep(minBeat)
+		writes(a, 1)
+		writes(unsaid, 1)
+		w.divided(a)
+		if n := unsaid.Share("b"); n != 0 {
+			t.Errorf("a server that reads less than another one looks after %d vbuckets", n)
+		}
+		if n := strings.Count(w.text(), "a server reads older encodings only"); n != 3 {
+			t.Errorf("it was said %d times that a server reads less, want twice by a and once by b: %s", n, w.text())
+		}
+		w.setAway(true)
+		time.Sleep(10 * minBeat)
+		writes(a, 1)
+		w.setAway(false)
+		one.dies()
+		time.Sleep((lease + 2) * minBeat)
+		writes(a, 2)
+		unsaid.end()
+		synctest.Wait()
+		time.Sleep(minBeat)
+		writes(a, 3)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/view"
+	"github.com/tabaproject/taba/state"
 	"github.com/tabaproject/taba/state/builtin"
 )
 
@@ -23,12 +24,15 @@ func TestEarlierEncodings(t *testing.T) {
 	s := newSource(t, st)
 	c := view.NewCompactor(st, reg, view.CompactorOptions{})
 	part := st.Meta().Partition
-	for vb := range part.VBuckets { // there has to be a log
-		var w store.BodyWriter
-		w.Tab(store.Tab{Name: "other", Type: "?"})
-		w.Partial("client-1", 1, func(dst []byte) []byte { return append(dst, 1) })
-		s.appendBody(t, w.Bytes(), vb, w.Events())
+	fill := func() { // there has to be a log
+		for vb := range part.VBuckets {
+			var w store.BodyWriter
+			w.Tab(store.Tab{Name: "other", Type: "?"})
+			w.Partial("client-1", 1, func(dst []byte) []byte { return append(dst, 1) })
+			s.appendBody(t, w.Bytes(), vb, w.Events())
+		}
 	}
+	fill()
 	old := map[store.Tab]string{}
 	for _, file := range files {
 		enc, err := os.ReadFile(file)
@@ -39,11 +43,11 @@ func TestEarlierEncodings(t *testing.T) {
 		typ, _, _ := strings.Cut(filepath.Base(file), "-")
 		tab := store.Tab{Name: release + "." + strings.TrimSuffix(filepath.Base(file), ".bin"), Type: typ}
 		h, ok := reg.Lookup(typ)
-		state := h.New()
-		if !ok || state.Decode(enc) != nil {
+		decoded := h.New()
+		if !ok || decoded.Decode(enc) != nil {
 			t.Fatalf("%s cannot be decoded", file)
 		}
-		if string(state.Append(nil)) != string(enc) {
+		if string(decoded.Append(nil)) != string(enc) {
 			old[tab] = string(enc)
 		}
 		// A record, as an earlier release left it …
@@ -85,6 +89,24 @@ func TestEarlierEncodings(t *testing.T) {
 		for _, cl := range append(r.Clients, store.ClientState{Client: "(all)", State: r.All}) {
 			if string(cl.State) == enc {
 				t.Errorf("%s of %s is as an earlier release wrote it", cl.Client, tab.Name)
+			}
+		}
+	}
+	// And back, for a server that reads no newer ones.
+	fill()
+	down := view.NewCompactor(st, reg, view.CompactorOptions{Level: func() state.Level { return state.Oldest }})
+	if err := down.Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := renders(t, view.New(st, reg, view.Options{}), now); got != want {
+		t.Fatalf("written as earlier releases did:\n%s\nas it was:\n%s", got, want)
+	}
+	for tab := range old {
+		h, _ := reg.Lookup(tab.Type)
+		r := load(t, st, part.Of("", tab.Name), tab, store.WithClients).Records[0]
+		for _, cl := range append(r.Clients, store.ClientState{Client: "(all)", State: r.All}) {
+			if state.Newer(h, cl.State, state.Oldest) {
+				t.Errorf("%s of %s is not as earlier releases wrote it", cl.Client, tab.Name)
 			}
 		}
 	}
