@@ -1,7 +1,6 @@
 package member
 
 import (
-	"cmp"
 	"context"
 	crand "crypto/rand"
 	"log/slog"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tabaproject/taba/internal/store"
@@ -42,9 +42,10 @@ type Group struct {
 
 	start time.Time // what times count from, by the monotonic clock
 
+	level atomic.Int64 // of encodings, that all read
+
 	mu     sync.Mutex // guards what follows
 	track  *tracker
-	level  int      // of encodings, that all read
 	met    bool     // the others were seen, once
 	owners []string // per vbucket, and of what is done once
 	others []Peer   // those that live
@@ -69,7 +70,7 @@ func New(o Options) *Group {
 	g := &Group{o: o, name: o.Say().Name, start: time.Now(), track: newTracker()}
 	_, _ = crand.Read(g.id[:]) // never fails
 	g.settle()
-	g.level = o.Oldest // it is not known yet who is there
+	g.level.Store(int64(o.Oldest)) // it is not known yet who is there
 	return g
 }
 
@@ -173,53 +174,6 @@ func (g *Group) settle() (changed bool) {
 	}
 	g.names, g.backs, g.owners = names, backs, shares(backs, g.o.VBuckets)
 	return true
-}
-
-// reads is the newest level of encodings that a member reads.
-func (g *Group) reads(p *Peer) int { return cmp.Or(p.Info.Encodings, g.o.Unsaid) }
-
-// lookers are those who look after vbuckets: of the members with the role, those
-// that read the most. The others would set aside what they cannot read.
-func (g *Group) lookers(list []Peer) (names []string) {
-	most := 0
-	for i := range list {
-		p := &list[i]
-		if !p.Info.Has(Back) || g.reads(p) < most {
-			continue
-		}
-		if n := g.reads(p); n > most {
-			most, names = n, nil
-		}
-		names = append(names, p.Info.Name)
-	}
-	return names
-}
-
-// agree finds the level of encodings that all members read.
-func (g *Group) agree(list []Peer) {
-	level, least := 0, ""
-	for i := range list {
-		if n := g.reads(&list[i]); level == 0 || n < level {
-			level, least = n, list[i].Info.Name
-		}
-	}
-	switch {
-	case !g.met:
-	case level > g.level:
-		g.o.Log.Info("all servers read newer encodings, which are written from now on", "encodings", level, "before", g.level)
-	case level < g.level:
-		g.o.Log.Warn("a server reads older encodings only, which are written from now on; what is written already it sets aside until /upgrade here writes it anew",
-			"server", least, "encodings", level, "before", g.level)
-	}
-	g.level, g.met = level, g.track.looked
-}
-
-// Encodings is the level of encodings that all members read: Oldest, until they
-// have been seen.
-func (g *Group) Encodings() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.level
 }
 
 func difference(a, b []string) (only []string) {
