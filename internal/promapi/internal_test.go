@@ -139,16 +139,25 @@ func TestSpans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cells := rapid.SliceOfDistinct(rapid.Int32Range(-500, 500), func(c int32) int32 { return c }).Draw(t, "cells")
 		slices.Sort(cells)
-		h := histogram.FloatHistogram{Schema: schema, ZeroThreshold: zeroThreshold, PositiveSpans: spansOf(cells), PositiveBuckets: make([]float64, len(cells))}
+		var bins []bin
+		var row []float64
+		for _, c := range cells {
+			bins, row = append(bins, positiveBins+bin(c), -positiveBins-bin(c)), append(row, 1, 1)
+		}
+		slices.Sort(bins)
+		h := newHistogram(bins, row)
+		h.Count = float64(len(row))
 		if err := h.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		var got []int32
-		for it := h.PositiveBucketIterator(); it.Next(); {
-			got = append(got, it.At().Index)
-		}
-		if !slices.Equal(got, cells) && len(cells) > 0 {
-			t.Fatalf("%v are %v", cells, got)
+		for _, it := range []histogram.BucketIterator[float64]{h.PositiveBucketIterator(), h.NegativeBucketIterator()} {
+			var got []int32
+			for it.Next() {
+				got = append(got, it.At().Index)
+			}
+			if !slices.Equal(got, cells) && len(cells) > 0 {
+				t.Fatalf("%v are %v", cells, got)
+			}
 		}
 	})
 	if got := cell(1); got != 0 {

@@ -152,7 +152,7 @@ func (p *point) F() float64 {
 func (p *point) H() *histogram.Histogram { return nil }
 
 // FH implements chunks.Sample.
-func (p *point) FH() *histogram.FloatHistogram { return p.s.spread.at(p.i, p.part) }
+func (p *point) FH() *histogram.FloatHistogram { return p.s.spread.at(moment{p.i, p.part}) }
 
 // Type implements chunks.Sample.
 func (p *point) Type() chunkenc.ValueType {
