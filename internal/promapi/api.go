@@ -7,7 +7,8 @@
 // metrics a Type has, naming (name.go) how they are called. A querier (select.go)
 // chooses tabs and makes their series: counters are made of the rings' buckets
 // (counter.go), windows are added up as v1 and v2 do (window.go), distributions
-// become native histograms (histogram.go).
+// become native histograms (histogram.go). Rates of these, and quantiles of the
+// rates, are answered without the engine (direct.go).
 //
 // # Concurrency and back-pressure
 //

@@ -44,27 +44,36 @@ type happened struct {
 
 // newWorld records random events. Some are from ahead of the clock, which moves
 // rings on.
-func newWorld(t *testing.T, seed uint64, ahead bool) *world {
+func newWorld(t testing.TB, seed uint64, ahead bool) *world {
 	rng := rand.New(rand.NewPCG(seed, 2))
+	types := map[string]string{"hits;dc=us;host=a": "CounterGroup", "hits;dc=eu": "CounterGroup", "misses;dc=us;host=a": "CounterGroup",
+		"latency;dc=us": "PercentileGroup", "latency;dc=eu": "PercentileGroup", "spent": "TotalsCounter"}
+	return recorded(t, func(record func(typ string, e happened)) {
+		for range 3000 {
+			for tab, typ := range types {
+				e := happened{tab: tab, client: fmt.Sprintf("c%d", rng.IntN(3)), value: math.Round(1000 * rng.ExpFloat64())}
+				e.time = math.Floor(testNow - 86400*math.Pow(rng.Float64(), 4))
+				if ahead && rng.IntN(100) == 0 {
+					e.time = testNow + 5
+				}
+				record(typ, e)
+			}
+		}
+	})
+}
+
+// recorded is a world of the events that f records.
+func recorded(t testing.TB, f func(record func(typ string, e happened))) *world {
 	reg := builtin.Registry()
 	st := store.NewMem(store.MemOptions{VBuckets: 2})
 	commits := commit.NewServer(commit.ServerOptions{Store: st, Registry: reg})
 	defer commits.Stop()
 	acc := fold.New(reg)
 	w := &world{}
-	types := map[string]string{"hits;dc=us;host=a": "CounterGroup", "hits;dc=eu": "CounterGroup", "misses;dc=us;host=a": "CounterGroup",
-		"latency;dc=us": "PercentileGroup", "latency;dc=eu": "PercentileGroup", "spent": "TotalsCounter"}
-	for range 3000 {
-		for tab, typ := range types {
-			e := happened{tab: tab, client: fmt.Sprintf("c%d", rng.IntN(3)), value: math.Round(1000 * rng.ExpFloat64())}
-			e.time = math.Floor(testNow - 86400*math.Pow(rng.Float64(), 4))
-			if ahead && rng.IntN(100) == 0 {
-				e.time = testNow + 5
-			}
-			w.events = append(w.events, e)
-			acc.Fold(testNow, "", typ, &state.Bundle{Tab: e.tab, Client: e.client, Events: []state.Event{{Time: e.time, Value: e.value, Number: true}}}, nil)
-		}
-	}
+	f(func(typ string, e happened) {
+		w.events = append(w.events, e)
+		acc.Fold(testNow, "", typ, &state.Bundle{Tab: e.tab, Client: e.client, Events: []state.Event{{Time: e.time, Value: e.value, Number: true}}}, nil)
+	})
 	if err := commits.Commit(t.Context(), acc, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package promapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -79,12 +80,26 @@ func (a *API) evaluate(ctx context.Context, p params, prepare func(context.Conte
 		return nil, fmt.Errorf("waiting for other queries: %w", ctx.Err())
 	}
 	form := shapeOf(expr)
-	qry, err := prepare(ctx, a.newQuerier(form.nested), promql.NewPrometheusQueryOpts(false, back, nil))
+	run := func(direct bool) (promql.Query, *promql.Result, error) {
+		q := a.newQuerier(form.nested)
+		qry, err := prepare(ctx, q, promql.NewPrometheusQueryOpts(false, back, nil))
+		if err != nil {
+			return nil, nil, bad("invalid parameter \"query\": %v", err)
+		}
+		if direct {
+			q.goDirect(qry.Statement())
+		}
+		return qry, qry.Exec(ctx), nil
+	}
+	qry, result, err := run(true)
+	if err == nil && errors.Is(result.Err, errIndirect) {
+		qry.Close()
+		qry, result, err = run(false)
+	}
 	if err != nil {
-		return nil, bad("invalid parameter \"query\": %v", err)
+		return nil, err
 	}
 	defer qry.Close()
-	result := qry.Exec(ctx)
 	if result.Err != nil {
 		return nil, result.Err
 	}

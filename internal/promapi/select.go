@@ -30,6 +30,8 @@ type querier struct {
 	nested bool    // there are subqueries: moments of evaluation are not known
 	bytes  atomic.Int64
 	series atomic.Int64
+
+	directs map[*labels.Matcher]direct // by the first matcher of the selector in their place
 }
 
 func (a *API) newQuerier(nested bool) *querier {
@@ -44,24 +46,39 @@ func (q *querier) Close() error { return nil }
 
 // Select implements storage.Querier.
 func (q *querier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
-	s := newSelection(q, hints, matchers)
-	err := s.run(ctx)
-	if err == nil {
-		err = s.own(matchers)
+	if d, ok := q.directFor(matchers); ok {
+		list, s, err := q.selectDirect(ctx, d, hints, matchers)
+		if err != nil {
+			return storage.ErrSeriesSet(ofStore(err))
+		}
+		return &set{list: list, warnings: s.warnings}
 	}
-	if err != nil {
+	s := newSelection(q, hints, matchers)
+	if err := s.series(ctx, matchers); err != nil {
 		return storage.ErrSeriesSet(ofStore(err))
 	}
 	if sorted {
 		slices.SortFunc(s.found, func(x, y *oneSeries) int { return labels.Compare(x.labels, y.labels) })
 	}
-	return &set{list: s.found, warnings: s.warnings}
+	list := make([]storage.Series, len(s.found))
+	for i, x := range s.found {
+		list[i] = x
+	}
+	return &set{list: list, warnings: s.warnings}
+}
+
+// series makes all series that there are.
+func (s *selection) series(ctx context.Context, matchers []*labels.Matcher) error {
+	if err := s.run(ctx); err != nil {
+		return err
+	}
+	return s.own(matchers)
 }
 
 // ofStore tells errors of the view from those that a query is to blame for.
 func ofStore(err error) error {
 	var limit *limitError
-	if err == nil || errors.As(err, &limit) {
+	if err == nil || errors.As(err, &limit) || errors.Is(err, errIndirect) {
 		return err
 	}
 	return &storeError{err}
@@ -69,7 +86,7 @@ func ofStore(err error) error {
 
 // set is a storage.SeriesSet.
 type set struct {
-	list     []*oneSeries
+	list     []storage.Series
 	i        int
 	warnings annotations.Annotations
 }
@@ -215,7 +232,12 @@ func (q *querier) weigh(s *oneSeries) error {
 	if n := q.series.Add(1); n > int64(q.a.o.MaxSeries) {
 		return &limitError{fmt.Sprintf("the query reads more than %d series; name the metric or more labels, or no single clients", q.a.o.MaxSeries)}
 	}
-	if q.bytes.Add(size) > q.a.o.MaxBytes {
+	return q.take(size)
+}
+
+// take counts memory that the query takes.
+func (q *querier) take(bytes int64) error {
+	if q.bytes.Add(bytes) > q.a.o.MaxBytes {
 		return &limitError{fmt.Sprintf("the query's series take more than %d bytes; name the metric or more labels, or ask for a shorter time", q.a.o.MaxBytes)}
 	}
 	return nil

@@ -60,8 +60,8 @@ func newGrid(hints *storage.SelectHints) grid {
 
 // newEvenGrid returns four moments for each range, whichever it is, as far as
 // they are not too many. It is for subqueries, which evaluate at moments of
-// their own, and for histograms, which cost more than to have what PromQL
-// extrapolates exactly is worth.
+// their own, and for histograms that the engine has to take the rate of, which
+// costs more than to have what PromQL extrapolates exactly is worth.
 func newEvenGrid(hints *storage.SelectHints) grid {
 	if hints == nil || hints.Range == 0 {
 		return grid{none: true}
