@@ -110,6 +110,20 @@ type Spreading interface {
 	Spread(f func(value float64, n uint64)) (bound float64)
 }
 
+// Holding is what a State is, besides, if it can tell the values that it holds.
+type Holding interface {
+	// Held calls f with what is held at a time, in seconds.
+	Held(at float64, f func(Held))
+}
+
+// Held is one value.
+type Held struct {
+	Client string  // whose value it is from Time on; "": it is one of a list, of its Time alone
+	Time   float64 // NaN: that is not kept
+	Value  float64
+	Number bool // otherwise it is no number, and Value says nothing
+}
+
 // Choose returns the finest ring that has a window of so many seconds, if any,
 // and how many of its buckets that is. They cover the window's length up to a
 // bucket, since the newest of them is not over yet.

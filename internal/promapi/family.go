@@ -16,6 +16,7 @@ const (
 	factCount                 // events, as a counter
 	factSum                   // the sum of their values, as a counter
 	factWindow                // of a window, as a gauge
+	factValue                 // what is held, as a gauge
 )
 
 // A family is the metrics of one kind that tabs have.
@@ -31,6 +32,7 @@ type family struct {
 // Prometheus's conventions, so a window's metrics are told from others.
 var (
 	histograms   = family{factHistogram, "", state.Spread, model.MetricTypeHistogram, "all values of the last day"}
+	values       = family{factValue, "", 0, model.MetricTypeGauge, "the numbers that are held"}
 	counts       = family{factCount, "_count", state.Counts, model.MetricTypeCounter, "events"}
 	sums         = family{factSum, "_sum", state.Totals, model.MetricTypeCounter, "the sum of the values"}
 	totals       = family{factSum, "_total", state.Totals, model.MetricTypeCounter, "the sum of the values"}
@@ -42,7 +44,7 @@ var (
 	quantiles    = family{factWindow, ":quantile", state.Spread, model.MetricTypeGauge, "a quantile of the values in a window"}
 	distincts    = family{factWindow, ":distinct", state.Distinct, model.MetricTypeGauge, "how many different values there are in a window"}
 
-	allFamilies = []*family{&histograms, &counts, &sums, &totals, &windowCounts, &windowTotals, &averages, &minima, &maxima, &quantiles, &distincts}
+	allFamilies = []*family{&histograms, &values, &counts, &sums, &totals, &windowCounts, &windowTotals, &averages, &minima, &maxima, &quantiles, &distincts}
 	windowed    = []*family{&windowCounts, &windowTotals, &averages, &minima, &maxima, &quantiles, &distincts}
 )
 
@@ -56,9 +58,12 @@ type kind struct {
 
 func kindOf(h state.Handler) *kind {
 	k := &kind{}
+	if _, ok := h.New().(state.Holding); ok {
+		k.families = append(k.families, &values)
+	}
 	k.handler, _ = h.(state.Windowing)
 	if k.handler == nil {
-		k.families = []*family{&counts}
+		k.families = append(k.families, &counts)
 		return k
 	}
 	k.ever, k.window = k.handler.Tells(true), 0

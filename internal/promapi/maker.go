@@ -8,16 +8,27 @@ import (
 	"github.com/tabaproject/taba/state"
 )
 
-// tell adds the series that a tab's State makes; without a State, only what
-// they are called.
-func (s *selection) tell(found *[]*oneSeries, t *chosenTab, client string, st state.State) error {
-	m := &maker{s: s, tab: t, st: st, found: found}
+// tell adds the series that a tab's State makes; if only labels are asked for,
+// what they are called, for which hardly any State has to be looked at.
+func (s *selection) tell(w *worker, t *chosenTab, client string, st state.State) error {
+	m := &maker{s: s, tab: t, st: st, found: &w.found}
+	if s.labelsFor {
+		m.st = nil
+	}
 	m.labels = append(m.labels, t.labels...)
 	if s.perClient {
 		m.labels = append(m.labels, labels.Label{Name: labelClient, Value: text(client)})
 	}
-	m.gauges()
-	m.counters()
+	if st == nil || !s.labelsFor || s.perClient {
+		m.gauges()
+		m.counters()
+	}
+	if st != nil {
+		m.values(st)
+	}
+	if m.leftOut {
+		w.leftOut = append(w.leftOut, t.name)
+	}
 	return m.err
 }
 
@@ -29,6 +40,8 @@ type maker struct {
 	labels []labels.Label
 	found  *[]*oneSeries
 	err    error
+
+	leftOut bool // values that are no numbers
 }
 
 // counters makes what only grows.
@@ -36,7 +49,7 @@ func (m *maker) counters() {
 	var c *cumulation
 	var lo, hi int
 	for _, x := range m.tab.metrics {
-		if x.fact == factWindow || !matchAll(m.s.selector.windows, "") || !matchAll(m.s.selector.quantiles, "") {
+		if x.fact == factWindow || x.fact == factValue || !matchAll(m.s.selector.windows, "") || !matchAll(m.s.selector.quantiles, "") {
 			continue
 		}
 		series := &oneSeries{grid: m.s.grid}

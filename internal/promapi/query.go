@@ -80,8 +80,12 @@ func (a *API) evaluate(ctx context.Context, p params, prepare func(context.Conte
 		return nil, fmt.Errorf("waiting for other queries: %w", ctx.Err())
 	}
 	form := shapeOf(expr)
+	var q *querier
 	run := func(direct bool) (promql.Query, *promql.Result, error) {
-		q := a.newQuerier(form.nested)
+		q = a.newQuerier(form.nested)
+		if back > 0 {
+			q.lookback = back
+		}
 		qry, err := prepare(ctx, q, promql.NewPrometheusQueryOpts(false, back, nil))
 		if err != nil {
 			return nil, nil, bad("invalid parameter \"query\": %v", err)
@@ -104,7 +108,9 @@ func (a *API) evaluate(ctx context.Context, p params, prepare func(context.Conte
 		return nil, result.Err
 	}
 	x := &answer{query: p.Get("query"), notes: result.Warnings}
-	x.notes = x.notes.Merge(form.notes())
+	if !q.held.Load() {
+		x.notes = x.notes.Merge(form.notes())
+	}
 	value, cut := truncate(result.Value, limit)
 	if cut {
 		x.notes.Add(errTruncated)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -28,14 +29,17 @@ type querier struct {
 	a      *API
 	at     float64 // where windows end, in seconds
 	nested bool    // there are subqueries: moments of evaluation are not known
-	bytes  atomic.Int64
-	series atomic.Int64
+	// lookback is how old a sample may be that an instant is answered with.
+	lookback time.Duration
+	held     atomic.Bool // series of single clients were told without a matcher that demands one
+	bytes    atomic.Int64
+	series   atomic.Int64
 
 	directs map[*labels.Matcher]direct // by the first matcher of the selector in their place
 }
 
 func (a *API) newQuerier(nested bool) *querier {
-	return &querier{a: a, at: float64(a.o.Now().UnixMicro())/1e6 - a.o.Latency(), nested: nested}
+	return &querier{a: a, at: float64(a.o.Now().UnixMicro())/1e6 - a.o.Latency(), nested: nested, lookback: lookback}
 }
 
 // Querier implements storage.Queryable.
@@ -143,17 +147,27 @@ func (s *selection) run(ctx context.Context) error {
 		return tooMany(err)
 	}
 	s.plan(chosen)
+	needed := func(t *chosenTab) bool { return len(t.metrics) > 0 }
 	if s.labelsFor && !s.perClient {
+		w := &worker{}
 		for i := range s.tabs {
-			if err := s.tell(&s.found, &s.tabs[i], "", nil); err != nil {
+			if err := s.tell(w, &s.tabs[i], "", nil); err != nil {
 				return err
 			}
 		}
-	} else if err := s.visit(ctx, chosen); err != nil {
+		s.found = w.found
+		needed = (*chosenTab).holds
+	}
+	if err := s.visit(ctx, chosen, needed); err != nil {
 		return err
 	}
 	s.tellApart()
 	return nil
+}
+
+// holds reports whether what its series are called depends on what is held.
+func (t *chosenTab) holds() bool {
+	return slices.ContainsFunc(t.metrics, func(x metric) bool { return x.fact == factValue })
 }
 
 // plan finds out what each tab tells, and what is left out.
@@ -183,8 +197,8 @@ func (s *selection) plan(chosen *view.Chosen) {
 
 func (s *selection) warn(err error) { s.warnings.Add(err) }
 
-// visit makes series of the States.
-func (s *selection) visit(ctx context.Context, chosen *view.Chosen) error {
+// visit makes series of the States of those tabs that are needed.
+func (s *selection) visit(ctx context.Context, chosen *view.Chosen, needed func(*chosenTab) bool) error {
 	workers := make([]worker, runtime.GOMAXPROCS(0))
 	visitors := make([]view.Visitor, len(workers))
 	var failed atomic.Bool
@@ -196,13 +210,13 @@ func (s *selection) visit(ctx context.Context, chosen *view.Chosen) error {
 			case st == nil:
 				w.broken = append(w.broken, s.tabs[tab].name)
 			default:
-				if w.err = s.tell(&w.found, &s.tabs[tab], client, st); w.err != nil {
+				if w.err = s.tell(w, &s.tabs[tab], client, st); w.err != nil {
 					failed.Store(true)
 				}
 			}
 		}
 	}
-	err := chosen.Visit(ctx, visitors, func(tab int) bool { return len(s.tabs[tab].metrics) > 0 })
+	err := chosen.Visit(ctx, visitors, func(tab int) bool { return needed(&s.tabs[tab]) })
 	for i := range workers {
 		w := &workers[i]
 		if err = errors.Join(w.err, err); err != nil {
@@ -212,15 +226,19 @@ func (s *selection) visit(ctx context.Context, chosen *view.Chosen) error {
 		for _, name := range w.broken {
 			s.warn(fmt.Errorf("%s: States that cannot be decoded are left out; the server's log says more", name))
 		}
+		for _, name := range w.leftOut {
+			s.warn(fmt.Errorf("%s: values that are no numbers are left out", name))
+		}
 	}
 	return nil
 }
 
 // worker makes series of its own tabs.
 type worker struct {
-	found  []*oneSeries
-	broken []string
-	err    error
+	found   []*oneSeries
+	broken  []string
+	leftOut []string // tabs with values that are no numbers
+	err     error
 }
 
 // weigh counts what a series takes.
