@@ -6,9 +6,10 @@
 // A metric is a tab, or what is told of one: families (family.go) say which
 // metrics a Type has, naming (name.go) how they are called. A querier (select.go)
 // chooses tabs and makes their series: counters are made of the rings' buckets
-// (counter.go), what is held is told as it is (held.go), windows are added up as v1 and v2 do (window.go), distributions
-// become native histograms (histogram.go). Rates of these, and quantiles of the
-// rates, are answered without the engine (direct.go).
+// (counter.go), windows are added up as v1 and v2 do (window.go), what is held is
+// told as it is (held.go), distributions become native histograms (histogram.go).
+// Rates of these, and quantiles of the rates, are answered without the engine
+// (direct.go).
 //
 // # Concurrency and back-pressure
 //
