@@ -36,6 +36,7 @@ type held struct {
 	events  uint64
 	changed bool // since the record was read
 	broken  bool // enc cannot be decoded: it is carried and nothing is merged
+	size    int  // of st, when it was last changed: to measure a State is as much work as to merge a small one
 }
 
 // heldOverhead is what a client costs beside its State.
@@ -121,13 +122,18 @@ func (c *content) merge(h *held, src state.State) bool {
 			return false
 		}
 		h.st = c.handler.New()
-		c.size += h.st.Size()
 	}
-	before := h.st.Size()
 	h.st.Merge(src)
-	c.size += h.st.Size() - before
+	c.measure(h)
 	h.changed = true
 	return true
+}
+
+// measure counts what a State takes.
+func (c *content) measure(h *held) {
+	size := h.st.Size()
+	c.size += size - h.size
+	h.size = size
 }
 
 // open decodes a State. It reports false if there is none, or none that can
@@ -144,8 +150,9 @@ func (c *content) open(h *held) bool {
 		h.broken = true
 		return false
 	}
-	c.size += st.Size() - len(h.enc)
+	c.size -= len(h.enc)
 	h.st, h.enc = st, nil
+	c.measure(h)
 	return true
 }
 
@@ -154,7 +161,7 @@ func (c *content) open(h *held) bool {
 func (c *content) prune(at float64) {
 	for _, cl := range c.clients {
 		if c.open(cl) && cl.st.Expired(at) {
-			c.size -= cl.st.Size()
+			c.size -= cl.size
 			c.moved.pruned += cl.events
 			*cl = held{changed: true}
 		}

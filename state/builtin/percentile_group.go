@@ -303,8 +303,9 @@ func (s *percentileGroup) Reset() {
 func (s *percentileGroup) Size() int {
 	n := 96
 	for _, r := range s.rings {
-		for _, b := range r[:cap(r)] {
-			n += 80 + b.v.size()
+		r = r[:cap(r)]
+		for i := range r { // not by value: a bucket is larger than what is read of it
+			n += 80 + r[i].v.size()
 		}
 	}
 	return n
