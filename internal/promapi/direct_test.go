@@ -81,7 +81,7 @@ func TestDirect(t *testing.T) {
 			"histogram_count(sum by (dc) (%[2]s))", "histogram_fraction(100, 1000, %[2]s)", "-(%[2]s)", "2 * histogram_quantile(%[1]v, %[2]s) > 100", "%[2]s"}).Draw(r, "form")
 		step := time.Duration(rapid.SampledFrom([]int{15, 60, 77, 900, 7000}).Draw(r, "step")) * time.Second
 		start := time.Unix(testSecond-rapid.Int64Range(0, 90000).Draw(r, "start"), 0)
-		end := start.Add(step * time.Duration(rapid.IntRange(0, 60).Draw(r, "steps")))
+		end := start.Add(step * time.Duration(rapid.IntRange(0, 25).Draw(r, "steps")))
 		query := fmt.Sprintf(form, q, rate)
 		got, want := w.ask(t, true, query, start, end, step), w.ask(t, false, query, start, end, step)
 		if got.String() != want.String() {
@@ -104,7 +104,7 @@ func TestDirectSums(t *testing.T) {
 		}
 		step := time.Duration(rapid.SampledFrom([]int{15, 60, 77, 900}).Draw(r, "step")) * time.Second
 		start := time.Unix(testSecond-rapid.Int64Range(0, 90000).Draw(r, "start"), 0)
-		end := start.Add(step * 30)
+		end := start.Add(step * 10)
 		query := fmt.Sprintf(`histogram_quantile(%v, %s (rate(latency{client=~".+"}[%s])))`, q, sum, length)
 		got, want := w.ask(t, true, query, start, end, step), w.ask(t, false, query, start, end, step)
 		if len(got) != len(want) {
