@@ -65,8 +65,8 @@ deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	.ci/deps
 
 redis: # what the tests of stores in Redis start
-	@for c in redis-server redis-sentinel; do command -v $$c >/dev/null || { \
-	  echo "the tests start $$c, which is not there: make deps installs it on Debian and Ubuntu"; exit 1; }; done
+	@command -v redis-server valkey-server >/dev/null || { \
+	  echo "the tests start redis-server or valkey-server, and neither is there: make deps installs one on Debian and Ubuntu"; exit 1; }
 
 failovers: redis ## let Redis fail over under load (FAILOVERS=200)
 	$(GO) test -race -count 1 -timeout 24h -v -run 'Test(Lossy|Cluster)?Failover$$' ./internal/store/redisstore \

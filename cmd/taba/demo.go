@@ -23,7 +23,7 @@ recorded is compared with what the server counted.
 
 With --cluster everything is a process of its own: two shards of Redis, each with
 a replica, three Sentinels, three servers and two agents. Every few seconds one of
-them is killed or stopped. It needs redis-server and redis-sentinel.`,
+them is killed or stopped. It needs redis-server or valkey-server.`,
 		Example: `  taba demo
   taba demo --for 20s
   taba demo --cluster`,

@@ -50,7 +50,7 @@ func TestInterrupt(t *testing.T) {
 func TestClusterNeedsRedis(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	err := RunCluster(context.Background(), Options{})
-	if want := "apt-get install redis-server redis-sentinel"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "apt-get install redis-server, or valkey-server"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("without Redis: got %v, want it to say %q", err, want)
 	}
 }

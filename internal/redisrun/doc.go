@@ -1,7 +1,7 @@
-// Package redisrun runs real redis-server and redis-sentinel processes that are
-// ours for a while, on loopback and in directories of their own: for tests,
-// for measurements and for the demonstration of a cluster. What is done to them
-// is its callers' business.
+// Package redisrun runs real servers and Sentinels of Redis or Valkey, whichever
+// is installed, that are ours for a while, on loopback and in directories of their
+// own: for tests, for measurements and for the demonstration of a cluster. What is
+// done to them is its callers' business.
 //
 // # Concurrency and back-pressure
 //

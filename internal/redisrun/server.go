@@ -2,6 +2,7 @@ package redisrun
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -17,7 +18,7 @@ import (
 // Loopback is where servers listen that need no address of their own.
 const Loopback = "127.0.0.1"
 
-// Server is a redis-server or a Sentinel.
+// Server is a server of Redis or Valkey, or a Sentinel.
 type Server struct {
 	*child.Process
 	IP   string
@@ -26,24 +27,26 @@ type Server struct {
 	Dir  string
 }
 
-// Installed fails if a program is missing, and says what to install.
-func Installed() error {
-	var missing []string
-	for _, name := range []string{"redis-server", "redis-sentinel"} {
-		if _, err := exec.LookPath(name); err != nil {
-			missing = append(missing, name)
+// program is what servers and Sentinels are started from: Redis, else Valkey. The
+// programs of Sentinels are the same under another name, and may be missing.
+func program() (name, path string, err error) {
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return name, path, nil
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	list := strings.Join(missing, " and ")
-	return fmt.Errorf("%s not found; on Debian and Ubuntu: apt-get install %s", list, strings.Join(missing, " "))
+	return "", "", errors.New("neither redis-server nor valkey-server is found; on Debian and Ubuntu: apt-get install redis-server, or valkey-server")
+}
+
+// Installed fails if what Server runs is missing, and says what to install.
+func Installed() error {
+	_, _, err := program()
+	return err
 }
 
 // New returns a server with an append-only file in dir that is not started.
 func New(name, dir, ip, port string, args ...string) (*Server, error) {
-	return prepare(name, "redis-server", dir, ip, port, append([]string{
+	return prepare(name, dir, ip, port, append([]string{
 		"--port", port, "--bind", ip, "--dir", dir, "--save", "", "--appendonly", "yes", "--protected-mode", "no",
 		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 	}, args...))
@@ -66,19 +69,19 @@ func NewSentinel(name, dir, ip, port string, masters map[string]string, downAfte
 	if err := os.WriteFile(file, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	return prepare(name, "redis-sentinel", dir, ip, port, []string{file})
+	return prepare(name, dir, ip, port, []string{file, "--sentinel"})
 }
 
-func prepare(name, program, dir, ip, port string, args []string) (*Server, error) {
-	path, err := exec.LookPath(program)
+func prepare(name, dir, ip, port string, args []string) (*Server, error) {
+	as, path, err := program()
 	if err != nil {
-		return nil, Installed()
+		return nil, err
 	}
 	p, err := child.New(name, path, dir, args...)
 	if err != nil {
 		return nil, err
 	}
-	p.As, p.Dir = program, dir
+	p.As, p.Dir = as, dir
 	return &Server{Process: p, IP: ip, Port: port, Addr: net.JoinHostPort(ip, port), Dir: dir}, nil
 }
 
@@ -114,6 +117,12 @@ func (s *Server) Answers() bool {
 func (s *Server) Kept() bool {
 	info := s.Try("INFO", "persistence")
 	return strings.Contains(info, "aof_rewrite_in_progress:0\r") && strings.Contains(info, "aof_rewrite_scheduled:0\r")
+}
+
+// CountsSynced reports whether a server can tell who has synced: then nobody who
+// waits for that needs to wait until a replica has Kept what it answers.
+func (s *Server) CountsSynced() bool {
+	return strings.Contains(s.Try("COMMAND", "INFO", "WAITAOF"), "waitaof")
 }
 
 // Hasten lets a Sentinel look at its servers more often than every ten seconds,

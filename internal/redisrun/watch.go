@@ -25,7 +25,8 @@ func Master(sentinels []*Server, name string, servers []*Server) (m *Server) {
 
 // InOrder reports whether every Sentinel sees the same master, the same replicas
 // and each other, all in good order, and the replicas follow: what must be so
-// before anything is broken.
+// before anything is broken. Where nobody can tell what they have synced they must
+// have Kept it, too.
 func InOrder(sentinels []*Server, name string, servers []*Server) bool {
 	m := Master(sentinels, name, servers)
 	if m == nil {
@@ -36,7 +37,7 @@ func InOrder(sentinels []*Server, name string, servers []*Server) bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(servers, func(r *Server) bool { return r != m && (!m.HasFollower(r) || !r.Kept()) })
+	return !slices.ContainsFunc(servers, func(r *Server) bool { return r != m && (!m.HasFollower(r) || !m.CountsSynced() && !r.Kept()) })
 }
 
 func seesAll(s *Server, name string, sentinels, replicas int) bool {

@@ -176,8 +176,11 @@ func (h *shard) probe(ctx context.Context, p *place) error {
 	if err := roomIn(info, p.addr); err != nil {
 		return err
 	}
-	h.synced.Store(h.s.syncs(ctx, c))
-	return h.short(p.addr, replicationOf(info).online)
+	h.synced.Store(syncs(c.Do(ctx, c.cmd(askSyncs...))))
+	if err := h.short(p.addr, replicationOf(info).online); err != nil {
+		return err
+	}
+	return h.unsynced(p)
 }
 
 // roomIn returns an error if a server is out of memory.
@@ -188,13 +191,6 @@ func roomIn(info map[string]string, addr string) error {
 		return fmt.Errorf("redis at %s: its memory is full, %d of %d bytes; give it more maxmemory", addr, used, most)
 	}
 	return nil
-}
-
-// syncs reports whether a server syncs each write before it answers. Who may
-// not ask assumes not.
-func (s *Store) syncs(ctx context.Context, c *client) bool {
-	m, err := c.Do(ctx, c.cmd("CONFIG", "GET", "append*")).AsStrMap()
-	return err == nil && m["appendonly"] == "yes" && m["appendfsync"] == "always"
 }
 
 // forgetIfGone drops a client whose connection is broken.

@@ -2,6 +2,8 @@ package redisstore_test
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -219,7 +221,7 @@ func (c *cluster) settled(masters int) {
 			}
 		}
 		for _, n := range c.nodes {
-			if !strings.Contains(n.Try("CLUSTER", "INFO"), "cluster_state:ok") || !n.Kept() {
+			if !strings.Contains(n.Try("CLUSTER", "INFO"), "cluster_state:ok") || !n.CountsSynced() && !n.Kept() || !n.startsAgain() {
 				return false
 			}
 			info := n.Try("INFO", "replication")
@@ -232,6 +234,34 @@ func (c *cluster) settled(masters int) {
 		}
 		return true
 	})
+}
+
+// startsAgain reports whether a node has written down of each replica the shard of
+// its master. Those who know shards do not start from anything else, and do write
+// it for a moment (valkey-io/valkey#774).
+func (s *server) startsAgain() bool {
+	text, err := os.ReadFile(filepath.Join(s.Dir, "nodes.conf"))
+	if err != nil {
+		return false
+	}
+	shards, masters := map[string]string{}, map[string]string{} // by id
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 8 {
+			continue
+		}
+		_, shard, _ := strings.Cut(f[1], "shard-id=")
+		shards[f[0]], _, _ = strings.Cut(shard, ",")
+		if f[3] != "-" {
+			masters[f[0]] = f[3]
+		}
+	}
+	for id, master := range masters {
+		if shards[id] != shards[master] {
+			return false
+		}
+	}
+	return true
 }
 
 // outlook is what a node thinks of each: id, role, master, epoch, slots. A node

@@ -22,6 +22,8 @@ type session struct {
 	repl    replication
 	vbs     map[int]*cache
 	bare    bool  // the server has lost its scripts
+	counts  bool  // the server counts who has synced: WAITAOF
+	follow  int   // replicas that answered last
 	broken  error // why it is of no use any more
 }
 
@@ -67,12 +69,16 @@ func (c *session) greet(ctx context.Context, vbs []int) error {
 	for _, sc := range scripts {
 		cmds = append(cmds, c.client.cmd("SCRIPT", "LOAD", sc.source))
 	}
+	must := len(cmds)
+	cmds = append(cmds, c.client.cmd(askSyncs...), c.client.cmd(askCounts...))
 	rs := c.client.DoMulti(ctx, cmds...)
-	for _, r := range rs {
+	for _, r := range rs[:must] {
 		if err := r.Error(); err != nil {
 			return explain(c.addr, err)
 		}
 	}
+	c.h.synced.Store(syncs(rs[must]))
+	c.counts = c.h.countsSynced(rs[must+1])
 	text, err := rs[0].ToString()
 	if err != nil {
 		return explain(c.addr, err)
@@ -149,11 +155,11 @@ func (c *session) round(tasks []*task) (again []*task) {
 		t.to = len(b.cmds)
 		most = max(most, t.op.level())
 	}
-	need := c.replicas(most)
+	f := c.fence(c.replicas(most))
 	tail := len(b.cmds)
-	b.fence(tasks[len(tasks)-1].op.vbucket(), need)
+	b.fence(f, tasks[len(tasks)-1].op.vbucket())
 	rs := c.conn.DoMulti(ctx, b.cmds...)
-	acked, err := c.after(rs[tail:], need)
+	acked, err := f.read(c, rs[tail:])
 	if err != nil {
 		c.broken = err
 		finish(tasks, err)
@@ -174,7 +180,7 @@ func (c *session) round(tasks []*task) (again []*task) {
 		}
 	}
 	if len(late) > 0 {
-		c.await(late, acked)
+		c.await(late, acked, f)
 	}
 	return again
 }
@@ -184,86 +190,6 @@ func (c *session) explain(err error) error {
 		return explain(c.addr, err)
 	}
 	return err
-}
-
-// after reads what ends a round: whether the server is still the one that it
-// was, and how many replicas follow.
-func (c *session) after(rs []rueidis.RedisResult, need int) (acked int, err error) {
-	for _, r := range rs {
-		if err := r.NonRedisError(); err != nil {
-			return 0, fmt.Errorf("redis at %s: the outcome is not known: %w", c.addr, err)
-		}
-	}
-	text, err := rs[len(rs)-1].ToString()
-	if err != nil {
-		return 0, explain(c.addr, err)
-	}
-	now := parseReplication(text)
-	if !now.master || now.id != c.repl.id {
-		return 0, fmt.Errorf("redis at %s is not the master any more that it was: the outcome is not known", c.addr)
-	}
-	c.repl = now
-	if need == 0 {
-		return 0, nil
-	}
-	touched, err := rs[0].ToInt64()
-	if err != nil {
-		return 0, explain(c.addr, err)
-	}
-	if touched == 0 {
-		return 0, fmt.Errorf("redis at %s: a key %s of the store is missing, was something deleted?", c.addr, kindFence)
-	}
-	n, err := rs[1].ToInt64()
-	if err != nil {
-		return 0, explain(c.addr, err)
-	}
-	return int(n), nil
-}
-
-// await waits on for tasks that not enough replicas followed yet. How many are
-// needed is found out anew all the time: more may follow now than was known, or
-// one may have been forgotten.
-func (c *session) await(late []*task, acked int) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.h.s.opts.Timeout)
-	defer cancel()
-	for {
-		_ = c.h.s.refresh() // a deployment that does not answer is as it was
-		if c.h.place.Load() == nil {
-			c.broken = fmt.Errorf("redis at %s was taken over from, the outcome is not known", c.addr)
-			finish(late, c.broken)
-			return
-		}
-		need := 0
-		waiting := late[:0]
-		for _, t := range late {
-			if n := c.replicas(t.op.level()); n > acked {
-				need = max(need, n)
-				waiting = append(waiting, t)
-			} else {
-				finish([]*task{t}, nil)
-			}
-		}
-		if late = waiting; len(late) == 0 {
-			return
-		}
-		if ctx.Err() != nil {
-			finish(late, fmt.Errorf("redis at %s: %d of %d replicas answered within %v%s: %w", c.addr, acked, need, c.h.s.opts.Timeout, c.h.missing(c.addr, c.repl.online), errReplicas))
-			return
-		}
-		if acked, c.broken = c.wait(late[0].op.vbucket(), need); c.broken != nil {
-			finish(late, c.broken)
-			return
-		}
-	}
-}
-
-// wait makes a round trip of nothing but a fence.
-func (c *session) wait(vb, need int) (acked int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.h.s.opts.Timeout)
-	defer cancel()
-	b := &batch{c: c}
-	b.fence(vb, need)
-	return c.after(c.conn.DoMulti(ctx, b.cmds...), need)
 }
 
 // batch is the commands of one round trip.
@@ -283,21 +209,6 @@ func (b *batch) script(sc script, keys []string, args []string) {
 	call := b.c.client.B().Arbitrary("EVALSHA", sc.sha, strconv.Itoa(len(keys))).Keys(keys...).Args(args...)
 	b.cmds = append(b.cmds, call.Build())
 }
-
-// fence ends a round: a write, if replicas are to be waited for, and the wait.
-// The write is one that a server which is out of memory still takes. Who
-// follows is asked last, so that whoever answered is among them.
-func (b *batch) fence(vb, need int) {
-	if need > 0 {
-		b.add("PEXPIREAT", b.c.h.s.key(vb, kindFence), farFuture)
-		wait := b.c.client.B().Arbitrary("WAIT").Args(strconv.Itoa(need), strconv.FormatInt(b.c.h.s.glance().Milliseconds(), 10))
-		b.cmds = append(b.cmds, wait.Blocking())
-	}
-	b.add("INFO", "replication")
-}
-
-// farFuture is a time in milliseconds that does not come.
-const farFuture = "9999999999999"
 
 // replies are the answers to the commands of one task.
 type replies struct{ rs []rueidis.RedisResult }

@@ -50,6 +50,8 @@ type shard struct {
 	current atomic.Pointer[session] // the same, to be cut off
 	synced  atomic.Bool             // the server syncs each write to its disk
 	sick    atomic.Pointer[error]   // why nothing may be written to it
+	behind  atomic.Pointer[error]   // replicas follow and do not sync
+	waits   string                  // how replicas are waited for, as was logged; of run alone
 
 	folds sync.Mutex // held by who compacts
 }
