@@ -20,7 +20,9 @@
 // round trip ends with a write of its own, the fence. A master that was taken
 // over from gets no answer from replicas and can neither acknowledge nor be
 // read. See replicas.go for who could take over, and why who is away is waited
-// for. Ends of Sources wait for all replicas whatever the setting.
+// for. Ends of Sources wait for all replicas whatever the setting. Where the
+// master syncs each write and can tell who else has (WAITAOF), it is waited for
+// that, too; see fence.go.
 //
 // The epoch of a vbucket is the store's identity as long as the server is the
 // one that it was made on, in its first life; then a hash of the identity and

@@ -66,6 +66,7 @@ func (h *shard) away(master string, online []string) (list []string) {
 // stable reports whether what was acknowledged at the level of a commit cannot
 // be lost: every replica that could take over has it, and the server has synced
 // it. One that has not may come back with less, so soon that nobody takes over.
+// Whether replicas have synced is known only where it is waited for.
 func (c *session) stable() bool {
 	return c.h.synced.Load() && c.replicas(commit) >= c.replicas(every)
 }

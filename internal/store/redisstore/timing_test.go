@@ -75,33 +75,47 @@ func benchmarkCommits(b *testing.B, run func(b *testing.B, r *server, parts, siz
 
 // BenchmarkAppend is commits without replicas: compare with BenchmarkPlain, the
 // least that Redis can do for the same bytes.
-func BenchmarkAppend(b *testing.B) {
-	benchmarkCommits(b, func(b *testing.B, r *server, parts, size int) {
-		s := open(b, redisstore.Options{Addrs: []string{r.addr}, VBuckets: parts})
-		id, err := s.Open(b.Context(), store.ClassSpool, store.Nonce{1}, time.Now())
+func BenchmarkAppend(b *testing.B) { benchmarkCommits(b, appends) }
+
+// BenchmarkReplicated is the same with a replica that syncs: what it takes to wait
+// for it, and for its disk where that is counted.
+func BenchmarkReplicated(b *testing.B) {
+	for _, c := range commits {
+		b.Run(fmt.Sprintf("%dx%d", c.parts, c.size), func(b *testing.B) {
+			still := append([]string{"--auto-aof-rewrite-percentage", "0"}, durable...)
+			m, r := redis(b, still...), redis(b, still...)
+			r.follow(m)
+			appends(b, m, c.parts, c.size)
+		})
+	}
+}
+
+// appends makes commits of parts, each for a vbucket.
+func appends(b *testing.B, r *server, parts, size int) {
+	s := open(b, redisstore.Options{Addrs: []string{r.addr}, VBuckets: parts})
+	id, err := s.Open(b.Context(), store.ClassSpool, store.Nonce{1}, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := bodyOf(size)
+	heads := make([]store.Head, parts)
+	batch := make([]store.Part, parts)
+	measured(b, r, parts*size, func(int) {
+		for vb, prev := range heads {
+			p := store.Part{Source: id, VB: vb, Seq: prev.Seq + 1, Prev: prev.Seq, Body: body}
+			p.Chain = store.NextChain(prev.Chain, p.Seq, p.Prev, p.Digest)
+			batch[vb] = p
+		}
+		results, err := s.Append(context.Background(), batch)
 		if err != nil {
 			b.Fatal(err)
 		}
-		body := bodyOf(size)
-		heads := make([]store.Head, parts)
-		batch := make([]store.Part, parts)
-		measured(b, r, parts*size, func(int) {
-			for vb, prev := range heads {
-				p := store.Part{Source: id, VB: vb, Seq: prev.Seq + 1, Prev: prev.Seq, Body: body}
-				p.Chain = store.NextChain(prev.Chain, p.Seq, p.Prev, p.Digest)
-				batch[vb] = p
+		for vb, r := range results {
+			if r.Verdict != store.Applied {
+				b.Fatal(r)
 			}
-			results, err := s.Append(context.Background(), batch)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for vb, r := range results {
-				if r.Verdict != store.Applied {
-					b.Fatal(r)
-				}
-				heads[vb] = r.Head
-			}
-		})
+			heads[vb] = r.Head
+		}
 	})
 }
 
