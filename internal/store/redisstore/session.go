@@ -77,8 +77,6 @@ func (c *session) greet(ctx context.Context, vbs []int) error {
 			return explain(c.addr, err)
 		}
 	}
-	c.h.synced.Store(syncs(rs[must]))
-	c.counts = c.h.countsSynced(rs[must+1])
 	text, err := rs[0].ToString()
 	if err != nil {
 		return explain(c.addr, err)
@@ -87,6 +85,8 @@ func (c *session) greet(ctx context.Context, vbs []int) error {
 	if !c.repl.master {
 		return fmt.Errorf("redis at %s is a replica, a store needs a master", c.addr)
 	}
+	c.h.synced.Store(syncs(rs[must]))
+	c.counts = c.h.countsSynced(rs[must+1])
 	return nil
 }
 

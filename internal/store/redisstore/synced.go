@@ -29,7 +29,7 @@ func (h *shard) countsSynced(r rueidis.RedisResult) bool {
 	case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
 		log, text = h.s.opts.Logger.Warn, "the store's user may not use WAITAOF, so commits do not wait until replicas have synced: let him, with +waitaof"
 	case err != nil:
-		text = "the server has no WAITAOF, so commits do not wait until replicas have synced: a replica that has just copied everything is not safe before its aof_rewrite_in_progress is 0"
+		text = "the server has no WAITAOF, so commits do not wait until replicas have synced; a replica that has just copied everything is not safe before its aof_rewrite_in_progress is 0"
 	}
 	if h.synced.Load() && h.waits != text {
 		h.waits = text

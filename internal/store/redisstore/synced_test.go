@@ -16,8 +16,12 @@ import (
 // newSender is a sender to a store of one vbucket.
 func newSender(t testing.TB, s *redisstore.Store, nonce byte) *sender {
 	t.Helper()
-	id, err := s.Open(t.Context(), store.ClassSpool, store.Nonce{nonce}, time.Now())
-	if err != nil {
+	var id store.SourceID
+	var err error
+	if !within(*patience, func() bool {
+		id, err = s.Open(t.Context(), store.ClassSpool, store.Nonce{nonce}, time.Now())
+		return err == nil
+	}) {
 		t.Fatal(err)
 	}
 	return &sender{id: id, parts: make([][]store.Part, 1), acked: make([]int, 1)}
@@ -31,6 +35,15 @@ func sends(t testing.TB, s *redisstore.Store, p store.Part) store.PartResult {
 		t.Fatal(err)
 	}
 	return results[0]
+}
+
+// goes appends a part until it is acknowledged.
+func goes(t testing.TB, s *redisstore.Store, p store.Part) (r store.PartResult) {
+	t.Helper()
+	if !within(*patience, func() bool { r = sends(t, s, p); return r.Err == nil }) {
+		t.Fatal(r.Err)
+	}
+	return r
 }
 
 // slowly lets a server take seconds to write a file of all that it has.
@@ -47,10 +60,7 @@ func TestFirstFile(t *testing.T) {
 	from := newSender(t, s, 1)
 	part := from.seal(0)
 	r.follow(m)
-	var got store.PartResult
-	if !within(*patience, func() bool { got = sends(t, s, part); return got.Err == nil }) {
-		t.Fatal(got.Err)
-	}
+	got := goes(t, s, part)
 	kept := r.Kept()
 	if got.Stable != 1 {
 		t.Errorf("got %+v, want it to be stable", got)
@@ -80,17 +90,10 @@ func TestNoFile(t *testing.T) {
 	o.Wait = 1
 	one := open(t, o)
 	from := newSender(t, all, 1)
-	goes := func(s *redisstore.Store, p store.Part) (r store.PartResult) {
-		t.Helper()
-		if !within(*patience, func() bool { r = sends(t, s, p); return r.Err == nil }) {
-			t.Fatal(r.Err)
-		}
-		return r
-	}
-	goes(all, from.seal(0))
+	goes(t, all, from.seal(0))
 	bad.do("CONFIG", "SET", "appendonly", "no")
 	part := from.seal(0)
-	if r := goes(one, part); r.Stable != 0 {
+	if r := goes(t, one, part); r.Stable != 0 {
 		t.Errorf("got %+v: not everybody has it", r)
 	}
 	if m.CountsSynced() {
@@ -104,7 +107,7 @@ func TestNoFile(t *testing.T) {
 	}
 	bad.do("CONFIG", "SET", "appendonly", "yes")
 	comesToBe(t, all)
-	goes(all, part)
+	goes(t, all, part)
 }
 
 // comesToBe waits until a store is writable, whoever else writes.
@@ -133,7 +136,7 @@ func TestWaitsOfUsers(t *testing.T) {
 		var log output
 		o.Logger = logTo(&log)
 		s := open(t, o)
-		if r := sends(t, s, newSender(t, s, 1).seal(0)); r.Err != nil || r.Stable != 1 {
+		if r := goes(t, s, newSender(t, s, 1).seal(0)); r.Stable != 1 {
 			t.Errorf("got %+v", r)
 		}
 		if !strings.Contains(log.String(), want) {
