@@ -90,17 +90,18 @@ func (f fence) count(c *session, rs []rueidis.RedisResult) (acked int, err error
 		return 0, explain(c.addr, err)
 	}
 	c.follow = int(n)
-	if !f.synced {
-		return int(n), nil
+	acked = c.follow
+	if f.synced {
+		both, err := rs[1].AsIntSlice()
+		if err != nil {
+			return 0, explain(c.addr, err)
+		}
+		if len(both) != 2 || both[0] < 1 { // the master itself has not synced
+			return 0, nil
+		}
+		acked = int(both[1])
 	}
-	both, err := rs[1].AsIntSlice()
-	if err != nil {
-		return 0, explain(c.addr, err)
-	}
-	if len(both) != 2 || both[0] < 1 { // the master itself has not synced
-		return 0, nil
-	}
-	if acked = int(both[1]); acked >= f.need {
+	if acked >= f.need {
 		c.h.behind.Store(nil)
 	}
 	return acked, nil
