@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -118,7 +119,7 @@ func TestManifests(t *testing.T) {
 	selects := func(what string, selector map[string]string) (found *workload) {
 		t.Helper()
 		for _, w := range o.workloads {
-			if within(selector, w.Spec.Template.Metadata.Labels) {
+			if within(selector, w.Spec.Template.Metadata.Labels) || o.selectsPod(selector, &w) {
 				found = &w
 			}
 		}
@@ -149,6 +150,34 @@ func TestManifests(t *testing.T) {
 			t.Errorf("%s: there is no service %q", name, w.Spec.ServiceName)
 		}
 		o.mounts(t, &w)
+		o.named(t, &w)
+	}
+}
+
+const podName = "statefulset.kubernetes.io/pod-name"
+
+// selectsPod reports whether a selector is for one pod of a StatefulSet.
+func (o *objects) selectsPod(selector map[string]string, w *workload) bool {
+	labels := maps.Clone(w.Spec.Template.Metadata.Labels)
+	for i := range w.Spec.Replicas {
+		labels[podName] = fmt.Sprintf("%s-%d", w.Metadata.Name, i)
+		if w.Kind == "StatefulSet" && within(selector, labels) {
+			return true
+		}
+	}
+	return false
+}
+
+// named checks that each pod of a StatefulSet has a Service of its name, with an
+// address: what Redis and Sentinels go by must resolve while the pod is away.
+func (o *objects) named(t *testing.T, w *workload) {
+	t.Helper()
+	for i := range w.Spec.Replicas {
+		name := fmt.Sprintf("%s-%d", w.Metadata.Name, i)
+		s := o.services[name]
+		if w.Kind == "StatefulSet" && (s.Spec.Selector[podName] != name || s.Spec.ClusterIP != "" || !s.Spec.PublishNotReadyAddresses) {
+			t.Errorf("the pod %s has no service of its own, with an address, ready or not: %+v", name, s.Spec)
+		}
 	}
 }
 
@@ -359,8 +388,13 @@ func TestCompose(t *testing.T) {
 			continue
 		}
 		taba++
-		if listen := accepted(t, name, "", s.Command, s.Environment); !strings.HasSuffix(s.Ports[0], listen[strings.LastIndex(listen, ":"):]) {
+		listen := accepted(t, name, "", s.Command, s.Environment)
+		port := listen[strings.LastIndex(listen, ":"):]
+		if !strings.HasSuffix(s.Ports[0], port) {
 			t.Errorf("%s listens on %s and publishes %v", name, listen, s.Ports)
+		}
+		if want := []string{"CMD", "/usr/local/bin/taba", "status", "--server", "http://127.0.0.1" + port}; !slices.Equal(s.Healthcheck.Test, want) {
+			t.Errorf("%s is asked for its health by %v, want %v", name, s.Healthcheck.Test, want)
 		}
 	}
 	if taba != 4 {
@@ -375,7 +409,7 @@ func TestCompose(t *testing.T) {
 // TestDockerfile: the image holds what manifests start.
 func TestDockerfile(t *testing.T) {
 	file := string(text(t, "Dockerfile"))
-	for _, want := range []string{"golang:1.26 ", "./cmd/taba", `ENTRYPOINT ["/usr/local/bin/taba"]`, "EXPOSE 8279 8300", "-X main.version="} {
+	for _, want := range []string{"golang:1.26 ", "node build.mjs", "COPY --from=page /src/web/dist web/dist", "./cmd/taba", `ENTRYPOINT ["/usr/local/bin/taba"]`, "EXPOSE 8279 8300", "-X main.version="} {
 		if !strings.Contains(file, want) {
 			t.Errorf("the Dockerfile lacks %q", want)
 		}

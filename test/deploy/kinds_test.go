@@ -231,6 +231,7 @@ type composed struct {
 	Healthcheck struct {
 		Test     []string `yaml:"test"`
 		Interval string   `yaml:"interval"`
+		Timeout  string   `yaml:"timeout"`
 		Retries  int      `yaml:"retries"`
 	} `yaml:"healthcheck"`
 }
