@@ -243,6 +243,7 @@ func (a *agent) writeMetrics(w io.Writer) {
 	gauge("taba_agent_in_flight_bytes", float64(st.InFlightBytes))
 	gauge("taba_agent_retained_bytes", float64(st.RetainedBytes))
 	gauge("taba_spool_bytes", float64(st.Spool.Bytes))
+	gauge("taba_spool_max_bytes", float64(a.cfg.SpoolQuota))
 	gauge("taba_spool_quarantine_bytes", float64(st.Spool.QuarantineBytes))
 	gauge("taba_spool_damaged_places", float64(len(st.Spool.Damaged)))
 	counter := func(name string, v uint64) { metrics.WriteCounterUint64(w, name, v) }

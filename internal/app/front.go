@@ -113,15 +113,22 @@ func getOnly(h http.HandlerFunc) http.HandlerFunc {
 func (f *front) healthz(w http.ResponseWriter, _ *http.Request) { say(w, "ok") }
 
 func (f *front) readyz(w http.ResponseWriter, r *http.Request) {
-	if f.drains.Load() {
-		ingest.WriteError(w, r, http.StatusServiceUnavailable, "Draining: the process is stopping.")
-		return
-	}
-	if err := f.health(); err != nil {
-		ingest.WriteError(w, r, http.StatusServiceUnavailable, "Not ready: "+err.Error())
+	if why := f.unready(); why != "" {
+		ingest.WriteError(w, r, http.StatusServiceUnavailable, why)
 		return
 	}
 	say(w, "ok")
+}
+
+// unready says why the process is not ready, nothing if it is.
+func (f *front) unready() string {
+	if f.drains.Load() {
+		return "Draining: the process is stopping."
+	}
+	if err := f.health(); err != nil {
+		return "Not ready: " + err.Error()
+	}
+	return ""
 }
 
 func (f *front) version(w http.ResponseWriter, _ *http.Request) { say(w, f.opts.Version) }
@@ -137,6 +144,11 @@ func (f *front) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	for _, write := range f.metrics {
 		write(w)
 	}
+	ready := uint64(1)
+	if f.unready() != "" {
+		ready = 0
+	}
+	metrics.WriteGaugeUint64(w, "taba_ready", ready)
 	metrics.WriteProcessMetrics(w)
 	writeSwitches(w)
 }

@@ -345,9 +345,15 @@ func serve(t *testing.T) (url string) {
 	t.Helper()
 	cfg := app.DefaultServerConfig()
 	cfg.Listen, cfg.Store = "127.0.0.1:0", "memory"
+	return run(t, func(ctx context.Context, o app.Options) error { return app.RunServer(ctx, cfg, o) })
+}
+
+// run runs a process until the test ends.
+func run(t *testing.T, process func(context.Context, app.Options) error) (url string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- app.RunServer(ctx, cfg, app.Options{Ready: func(addr string) { ready <- addr }}) }()
+	go func() { ended <- process(ctx, app.Options{Ready: func(addr string) { ready <- addr }}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
