@@ -81,10 +81,23 @@ func (s *Server) commitSplit(ctx context.Context, acc *fold.Accumulator, taken f
 	if taken != nil {
 		taken()
 	}
+	// Where the last commit failed is tried first: a sender that is refused sends
+	// all of it again, so nothing of it should be counted.
+	failing := func(l *lane) bool { return l.failing.Load() }
+	if err := s.commitBodies(ctx, bodies, failing); err != nil {
+		return err
+	}
+	return s.commitBodies(ctx, bodies, func(*lane) bool { return true })
+}
+
+// commitBodies commits those that are of lanes that are meant, side by side, and
+// takes them from bodies.
+func (s *Server) commitBodies(ctx context.Context, bodies [][]byte, meant func(*lane) bool) error {
 	errs := make([]error, len(s.lanes))
 	var wg sync.WaitGroup
 	for vb, body := range bodies {
-		if body != nil {
+		if body != nil && meant(s.lanes[vb]) {
+			bodies[vb] = nil
 			wg.Go(func() { errs[vb] = s.lanes[vb].commitBody(ctx, body) })
 		}
 	}
@@ -139,7 +152,17 @@ type lane struct {
 	spare     sync.Pool // of *fold.Accumulator
 	commits   atomic.Uint64
 	tally     tally
+	failing   atomic.Bool // the last commit failed as a whole
+	trying    atomic.Bool // one is in flight
 }
+
+// errFailing refuses what would wait for a store that did not commit what came
+// before: one at a time finds out whether it does again, and the memory is left to
+// those who need not wait.
+var errFailing = errors.New("the last commit to this part of the store failed, and the next is under way")
+
+// refuses reports whether nothing should wait for the commit in flight.
+func (l *lane) refuses() bool { return l.failing.Load() && l.trying.Load() }
 
 // load is what accrues for one commit.
 type load struct {
@@ -164,6 +187,13 @@ func (l *lane) accumulator(b *load) *fold.Accumulator {
 }
 
 func (l *lane) commitOwn(ctx context.Context, acc *fold.Accumulator, taken func()) error {
+	if l.refuses() {
+		acc.Reset()
+		if taken != nil {
+			taken()
+		}
+		return errFailing
+	}
 	b, err := l.group.Do(ctx, func(b *load) { l.accumulator(b).Merge(acc) }, taken)
 	if err != nil {
 		return err
@@ -172,6 +202,9 @@ func (l *lane) commitOwn(ctx context.Context, acc *fold.Accumulator, taken func(
 }
 
 func (l *lane) commitBody(ctx context.Context, body []byte) error {
+	if l.refuses() {
+		return errFailing
+	}
 	var bad error
 	b, err := l.group.Do(ctx, func(b *load) { bad = l.accumulator(b).AddBody(body, nil) }, nil)
 	if err := errors.Join(bad, err); err != nil {
@@ -182,6 +215,12 @@ func (l *lane) commitBody(ctx context.Context, body []byte) error {
 
 // commitParts commits parts[i] for each i in at and fills results[i].
 func (l *lane) commitParts(ctx context.Context, parts []store.Part, at []int, results []store.PartResult) {
+	if l.refuses() {
+		for _, i := range at {
+			results[i].Err = errFailing
+		}
+		return
+	}
 	first := 0
 	b, err := l.group.Do(ctx, func(b *load) {
 		first = len(b.parts)
@@ -202,11 +241,14 @@ func (l *lane) commitParts(ctx context.Context, parts []store.Part, at []int, re
 // is the lane's own: a caller that goes away does not take others with it.
 func (l *lane) sink(b *load) error {
 	ctx := context.Background()
+	l.trying.Store(true)
+	defer l.trying.Store(false)
+	failed := false
 	parts := b.parts
 	if b.own != nil {
 		part, err := l.seal(ctx, b.own)
 		if err != nil {
-			b.ownErr = err
+			b.ownErr, failed = err, true
 		} else {
 			parts = append(parts[:len(parts):len(parts)], part)
 		}
@@ -216,6 +258,7 @@ func (l *lane) sink(b *load) error {
 		if err != nil || len(results) != len(parts) {
 			results = unknown(len(parts), err)
 		}
+		failed = failed || results[0].Err != nil
 		if b.own != nil && b.ownErr == nil {
 			b.ownErr = l.own.settle(results[len(results)-1], &l.tally)
 			results = results[:len(results)-1]
@@ -225,6 +268,7 @@ func (l *lane) sink(b *load) error {
 		l.commits.Add(1)
 		l.o.Committed(l.vb, sizeOf(parts))
 	}
+	l.failing.Store(failed)
 	if b.own != nil {
 		b.own.Reset()
 		l.spare.Put(b.own)

@@ -164,3 +164,85 @@ func BenchmarkServerCommit(b *testing.B) {
 		}
 	}
 }
+
+// hung is a store of which one vbucket hangs until it is let go.
+type hung struct {
+	*watched
+	vb   int
+	hang chan struct{} // closed when it goes on
+}
+
+func (h *hung) Append(ctx context.Context, parts []store.Part) ([]store.PartResult, error) {
+	if parts[0].VB != h.vb {
+		return h.watched.Append(ctx, parts)
+	}
+	select {
+	case <-h.hang:
+		return h.watched.Append(ctx, parts)
+	case <-time.After(time.Second):
+		return nil, errors.New("no answer")
+	}
+}
+
+// TestServerRefusesWhatWouldPileUp: while a vbucket hangs one commit at a time
+// waits for it, and the others go on.
+func TestServerRefusesWhatWouldPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hung{watched: watch(store.MemOptions{VBuckets: 2}), vb: 1, hang: make(chan struct{})}
+		s := NewServer(ServerOptions{Store: h, Registry: builtin.Registry()})
+		id, err := h.Open(t.Context(), store.ClassSpool, store.Nonce{1}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, events := folded(t, 2, 1).EncodeAll(nil)
+		part := func(vb int) store.Part {
+			p := store.Part{Source: id, VB: vb, Seq: 1, Digest: wire.DigestOf(body), Events: events, Body: body}
+			p.Chain = store.NextChain(store.Chain{}, 1, 0, p.Digest)
+			return p
+		}
+		ask := func(vbs ...int) (took time.Duration, errs []error) {
+			var parts []store.Part
+			for _, vb := range vbs {
+				parts = append(parts, part(vb))
+			}
+			began := time.Now()
+			results, err := s.Append(t.Context(), parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range results {
+				errs = append(errs, r.Err)
+			}
+			return time.Since(began), errs
+		}
+		if took, errs := ask(1); took != time.Second || errs[0] == nil {
+			t.Fatalf("the first to find out took %v: %v", took, errs)
+		}
+		var trial sync.WaitGroup
+		trial.Go(func() { ask(1) })
+		synctest.Wait()
+		for range 100 {
+			if took, errs := ask(0, 1); took != 0 || errs[0] != nil || !errors.Is(errs[1], errFailing) {
+				t.Fatalf("beside one that hangs: %v after %v", errs, took)
+			}
+		}
+		before := h.appended(t)
+		if err := s.Commit(t.Context(), folded(t, 50, 1), nil); !errors.Is(err, errFailing) {
+			t.Errorf("a post for both: %v", err)
+		}
+		trial.Wait()
+		if err := s.Commit(t.Context(), folded(t, 50, 1), nil); err == nil || errors.Is(err, errFailing) {
+			t.Errorf("a post for both that is a trial: %v", err)
+		}
+		if n := h.appended(t) - before; n != 0 {
+			t.Errorf("%d events of posts that were refused are counted", n)
+		}
+		close(h.hang)
+		if _, errs := ask(0, 1); errs[0] != nil || errs[1] != nil {
+			t.Errorf("when it goes on: %v", errs)
+		}
+		if _, errs := ask(1); errs[0] != nil {
+			t.Errorf("again: %v", errs)
+		}
+	})
+}

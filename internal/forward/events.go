@@ -44,6 +44,9 @@ func (m *Machine) Failed(attempt uint64, pause, now time.Duration) {
 		return
 	}
 	m.pause[a.Kind] = now + pause
+	if s := m.source(a.Source); a.Kind == DoHeads && s != nil {
+		s.ask = true
+	}
 	m.count(*a)
 	m.end(a)
 }
@@ -138,7 +141,7 @@ func (m *Machine) acceptable(nonce store.Nonce, r wire.OpenReply) error {
 // what was odd about it.
 func (m *Machine) Replied(attempt uint64, results []store.PartResult, pause, now time.Duration) error {
 	a, s, ok := m.take(attempt, DoSend)
-	if !ok || s == nil || s.dropped {
+	if !ok || s == nil || s.dropped || s.closed || s.exclusive {
 		return nil
 	}
 	if len(results) != len(a.Parts) {
@@ -147,7 +150,14 @@ func (m *Machine) Replied(attempt uint64, results []store.PartResult, pause, now
 	}
 	progress := false
 	var odd error
+	var away *unavailableError
 	for i := range results {
+		if p := a.Parts[i]; results[i].Err != nil || results[i].Verdict == store.Unknown {
+			m.counts.Refused++
+			err := cause(results[i].Err)
+			away = graver(away, &unavailableError{p.VB, m.hold(p.VB, askedFor(err), now), err})
+			continue
+		}
 		moved, err := m.result(s, a.Parts[i].ref, &results[i], now)
 		progress = progress || moved
 		if err != nil {
@@ -156,6 +166,12 @@ func (m *Machine) Replied(attempt uint64, results []store.PartResult, pause, now
 		if s.dropped || s.exclusive {
 			return odd
 		}
+	}
+	if a.held {
+		m.tell(&a, now)
+	}
+	if odd == nil && away != nil {
+		return away
 	}
 	if !progress {
 		m.pause[DoSend] = now + pause
@@ -166,11 +182,7 @@ func (m *Machine) Replied(attempt uint64, results []store.PartResult, pause, now
 // result takes the verdict on one part and reports whether it brought
 // anything forward.
 func (m *Machine) result(s *source, p *part, r *store.PartResult, now time.Duration) (bool, error) {
-	switch {
-	case r.Err != nil || r.Verdict == store.Unknown:
-		m.counts.Refused++
-		return false, fmt.Errorf("part %d of vbucket %d: %w", p.head.Seq, p.vb, cause(r.Err))
-	case r.Verdict == store.SourceGone:
+	if r.Verdict == store.SourceGone {
 		m.gone(s)
 		return true, nil
 	}

@@ -111,10 +111,10 @@ func prepare(fs vfs.FS, dir string, so spool.Options, o Options, clock func() ti
 	}
 	var token store.Token
 	_, _ = rand.Read(token[:]) // never fails
-	o.Config.Routes = p.route
+	o.Config.Routes, o.Config.Servers, o.Config.Pause = p.route, p.count, p.pause
 	f := &Forwarder{
 		o: o, picker: p, m: NewMachine(o.Config, token), started: time.Now(), clock: clock,
-		wake: make(chan struct{}, 1), answers: make(chan answer, len(o.Servers)), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), answers: make(chan answer, 1+len(o.Servers)), stopped: make(chan struct{}),
 		bodies: make(map[store.Digest][]byte),
 	}
 	so.Notify = f.poke

@@ -171,11 +171,15 @@ func (g *gatherer) saveBad() error {
 // load fills in the bytes of parts that are to be sent.
 func (f *Forwarder) load(parts []*Part) ([]store.Part, error) {
 	out := make([]store.Part, len(parts))
+	wanted := make(map[store.Digest]bool, len(parts))
+	for _, p := range parts {
+		wanted[p.Digest] = true
+	}
 	for i, p := range parts {
 		out[i] = p.Part
 		body, ok := f.bodies[p.Digest]
 		if !ok {
-			if err := f.loadSeal(p.LSN); err != nil {
+			if err := f.loadSeal(p.LSN, wanted); err != nil {
 				return nil, err
 			}
 			if body, ok = f.bodies[p.Digest]; !ok {
@@ -187,16 +191,19 @@ func (f *Forwarder) load(parts []*Part) ([]store.Part, error) {
 	return out, nil
 }
 
-// loadSeal reads the bytes of one seal. They are kept while they are sent.
-func (f *Forwarder) loadSeal(lsn uint64) error {
+// loadSeal reads the bytes of one seal that are wanted. They are kept while they
+// are sent.
+func (f *Forwarder) loadSeal(lsn uint64, wanted map[store.Digest]bool) error {
 	found := false
 	var bad error
 	err := f.log.Scan(lsn, lsn, func(r spool.Record) bool {
 		found = true
-		s, err := decodeSealed(bytes.Clone(r.Payload))
+		s, err := decodeSealed(r.Payload)
 		bad = err
 		for _, p := range s.Parts {
-			f.bodies[p.Digest] = p.Body
+			if wanted[p.Digest] {
+				f.bodies[p.Digest] = bytes.Clone(p.Body)
+			}
 		}
 		return false
 	})

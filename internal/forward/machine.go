@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -27,6 +28,15 @@ type Config struct {
 	// Routes says for each of so many vbuckets which server its parts go to; the
 	// slice is not changed and not kept. Nil: all go to one.
 	Routes func(vbuckets int, now time.Duration) []int
+	// Servers is how many there are. Nil: one.
+	Servers func() int
+	// Pause is for how long a vbucket is left alone that the store could not
+	// commit to for so many times before; asked is what the server asked for, or 0.
+	// Default: a second, or as long as it asked for.
+	Pause func(failures int, asked time.Duration) time.Duration
+	// Detour is for how long the parts of a vbucket go to another server after that
+	// could commit them, and the one that they belong to could not. Default 1 minute.
+	Detour time.Duration
 }
 
 func (c *Config) setDefaults() {
@@ -45,6 +55,12 @@ func (c *Config) setDefaults() {
 	if c.RequestBytes == 0 {
 		c.RequestBytes = 16 << 20
 	}
+	if c.Pause == nil {
+		c.Pause = func(_ int, asked time.Duration) time.Duration { return cmp.Or(asked, time.Second) }
+	}
+	if c.Detour == 0 {
+		c.Detour = time.Minute
+	}
 }
 
 // Machine is the sender's side of the protocol. The zero value is not usable;
@@ -60,15 +76,17 @@ type Machine struct {
 	mustOpen bool        // whatever is in force is to be replaced
 	started  bool
 
-	writes  []Write
-	flight  []*Action // requests that are not answered
-	round   []int     // servers that were sent to since nothing was in flight
-	narrow  int       // bytes of the parts of one request, if a server took no more; 0: unknown
-	attempt uint64
-	epochs  map[int]store.Epoch
-	pause   [kinds]time.Duration // no action of the kind before this time
-	seen    uint64               // LSN after the newest record known
-	low     uint64               // what was last released
+	writes   []Write
+	flight   []*Action // requests that are not answered
+	round    []int     // servers that were sent to since nothing was in flight, but for what is held
+	narrow   int       // bytes of the parts of one request, if a server took no more; 0: unknown
+	attempt  uint64
+	epochs   map[int]store.Epoch
+	holds    map[int]*hold        // vbuckets that the store could not commit to
+	sealedAt time.Duration        // the last Batch was
+	pause    [kinds]time.Duration // no action of the kind before this time
+	seen     uint64               // LSN after the newest record known
+	low      uint64               // what was last released
 
 	counts  Counts
 	reports []Report
@@ -97,7 +115,7 @@ type Report struct {
 // and of this process alone.
 func NewMachine(c Config, token store.Token) *Machine {
 	c.setDefaults()
-	return &Machine{c: c, token: token, next: 1, epochs: make(map[int]store.Epoch)}
+	return &Machine{c: c, token: token, next: 1, epochs: make(map[int]store.Epoch), holds: make(map[int]*hold)}
 }
 
 // Write is a group of control records to be written to the spool.
@@ -142,7 +160,11 @@ type Action struct {
 	Token  store.Token
 	Opened opened  // DoSeal, DoSend: the store
 	Parts  []*Part // DoSend
-	Server int     // DoSend: where Config.Routes has them go
+	Server int     // DoSend: where Config.Routes has them go, or another if they are held
+
+	held   bool // DoSend: parts of held vbuckets
+	detour int  // of those: how many servers further on than where they belong
+	more   bool // of those: there are more of them
 }
 
 // Part is a part to be sent. Its bytes are in the seal at LSN.

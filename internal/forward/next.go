@@ -20,7 +20,7 @@ func (m *Machine) Next(now time.Duration) Action {
 	if a, ok := m.nextLocal(); ok {
 		return a
 	}
-	if len(m.flight) == 0 {
+	if m.front() == nil {
 		m.round = m.round[:0]
 		// What is rarely due comes first: under load there is always
 		// something to send.
@@ -30,6 +30,9 @@ func (m *Machine) Next(now time.Duration) Action {
 			}
 		}
 	} else if a, ok := m.nextBeside(now); ok {
+		return a
+	}
+	if a, ok := m.nextHeld(now); ok {
 		return a
 	}
 	if low := m.lowest(); low > m.low {
@@ -85,11 +88,21 @@ func (m *Machine) nextOpen(now time.Duration) (Action, bool) {
 	return m.begin(Action{Kind: DoOpen})
 }
 
+// front is the oldest request in flight, but for what is held; nil: there is none.
+func (m *Machine) front() *Action {
+	for _, a := range m.flight {
+		if !a.held {
+			return a
+		}
+	}
+	return nil
+}
+
 // nextBeside sends to other servers what goes to them, while one is sent to. Each
 // is sent to once before everything is answered: so what else is due gets its
 // turn, and no vbucket has two requests in flight.
 func (m *Machine) nextBeside(now time.Duration) (Action, bool) {
-	if m.c.Routes == nil || m.flight[0].Kind != DoSend {
+	if m.c.Routes == nil || m.front().Kind != DoSend {
 		return Action{}, false
 	}
 	return m.nextSend(now)
@@ -101,7 +114,7 @@ func (m *Machine) nextSend(now time.Duration) (Action, bool) {
 		return Action{}, false
 	}
 	for _, s := range m.sources {
-		if s.closed || s.exclusive || s.dropped || !s.unacked() {
+		if s.closed || s.exclusive || s.dropped || !m.waits(s) {
 			continue
 		}
 		a := Action{Kind: DoSend, Source: s.n, ID: s.ID, Opened: s.opened}
@@ -117,31 +130,45 @@ func (m *Machine) nextSend(now time.Duration) (Action, bool) {
 // collect returns a server that is not sent to in this round, and the
 // unacknowledged parts of s that go to it, in order, up to a request's worth.
 func (m *Machine) collect(s *source, now time.Duration) (server int, parts []*Part) {
-	var routes []int
-	if m.c.Routes != nil {
-		routes = m.c.Routes(s.Partition.VBuckets, now)
-	}
-	size, limit := 0, m.c.RequestBytes
-	if m.narrow > 0 {
-		limit = min(limit, m.narrow)
-	}
+	routes := m.routes(s, now)
+	size, limit := 0, m.requestBytes()
 	for _, b := range s.batches[s.from:] {
 		for i := range b.parts {
 			p := &b.parts[i]
 			to := route(routes, p.vb)
-			if p.acked || slices.Contains(m.round, to) || len(parts) > 0 && to != server || m.flying(s, p.vb) {
+			if p.acked || m.holds[p.vb] != nil || slices.Contains(m.round, to) || len(parts) > 0 && to != server || m.flying(s, p.vb) {
 				continue
 			}
 			server = to
 			if size += p.bytes; len(parts) > 0 && size > limit {
 				return server, parts
 			}
-			parts = append(parts, &Part{LSN: b.lsn, ref: p, Part: store.Part{
-				Source: s.ID, VB: p.vb, Seq: p.head.Seq, Prev: p.prev, Chain: p.head.Chain, Digest: p.digest, Events: p.events,
-			}})
+			parts = append(parts, sendable(s, b, p))
 		}
 	}
 	return server, parts
+}
+
+func sendable(s *source, b *batch, p *part) *Part {
+	return &Part{LSN: b.lsn, ref: p, Part: store.Part{
+		Source: s.ID, VB: p.vb, Seq: p.head.Seq, Prev: p.prev, Chain: p.head.Chain, Digest: p.digest, Events: p.events,
+	}}
+}
+
+// routes is where the parts of s go.
+func (m *Machine) routes(s *source, now time.Duration) []int {
+	if m.c.Routes == nil {
+		return nil
+	}
+	return m.c.Routes(s.Partition.VBuckets, now)
+}
+
+// requestBytes bounds the parts of a request.
+func (m *Machine) requestBytes() int {
+	if m.narrow > 0 {
+		return min(m.c.RequestBytes, m.narrow)
+	}
+	return m.c.RequestBytes
 }
 
 func route(routes []int, vb int) int {
@@ -149,6 +176,11 @@ func route(routes []int, vb int) int {
 		return 0
 	}
 	return routes[vb]
+}
+
+// sending reports whether a request with parts of s is in flight.
+func (m *Machine) sending(s *source) bool {
+	return slices.ContainsFunc(m.flight, func(a *Action) bool { return a.Source == s.n })
 }
 
 // flying reports whether a part of a vbucket is in flight, to a server that its
@@ -164,20 +196,21 @@ func (m *Machine) flying(s *source, vb int) bool {
 	return false
 }
 
-// nextSeal seals when nothing is in flight.
-func (m *Machine) nextSeal(time.Duration) (Action, bool) {
+// nextSeal seals when nothing is in flight but what is held.
+func (m *Machine) nextSeal(now time.Duration) (Action, bool) {
 	for _, s := range m.sources {
-		if !s.closed && !s.exclusive && !s.dropped && s.unacked() {
+		if !s.closed && !s.exclusive && !s.dropped && m.waits(s) {
 			return Action{}, false // one Batch in flight
 		}
 	}
+	early := now < m.pace()
 	for _, s := range m.sources {
 		first, last := s.inputs()
 		if last == 0 || s.dropped {
 			continue
 		}
 		o := m.owner(s)
-		if o == nil || o.exclusive || o.dropped || o.orphan {
+		if o == nil || o.exclusive || o.dropped || o.orphan || early && s.pending.count.Bytes < uint64(m.c.RequestBytes) {
 			continue
 		}
 		return Action{Kind: DoSeal, Source: s.n, ID: o.ID, Opened: o.opened, LSN: first, Last: last}, true
@@ -202,7 +235,7 @@ func (s *source) inputs() (first, last uint64) {
 
 // nextHeads reconciles.
 func (m *Machine) nextHeads(now time.Duration) (Action, bool) {
-	if !m.ready(DoHeads, now) {
+	if !m.ready(DoHeads, now) || m.holding() {
 		return Action{}, false
 	}
 	for _, s := range m.sources {
@@ -230,11 +263,11 @@ func (m *Machine) headsDue(s *source) (at time.Duration, ok bool) {
 // nextClose closes sources of which nothing is held, and those that are to be
 // renumbered, once their successor is in force.
 func (m *Machine) nextClose(now time.Duration) (Action, bool) {
-	if !m.ready(DoClose, now) || m.inForce == nil {
+	if !m.ready(DoClose, now) || m.inForce == nil || m.holding() {
 		return Action{}, false
 	}
 	for _, s := range m.sources {
-		if s == m.inForce || s.closed || s.dropped || s.orphan || s.held() && !s.exclusive || m.inherits(s) {
+		if s == m.inForce || s.closed || s.dropped || s.orphan || s.held() && !s.exclusive || m.inherits(s) || m.sending(s) {
 			continue
 		}
 		s.token = m.token
@@ -306,6 +339,10 @@ func (m *Machine) Wake(now time.Duration) (at time.Duration, ok bool) {
 	for _, p := range m.pause {
 		soonest(p)
 	}
+	for _, h := range m.holds {
+		soonest(h.until)
+	}
+	soonest(m.pace())
 	if m.inForce != nil {
 		soonest(m.inForce.since + m.c.RotateAfter)
 	}

@@ -251,22 +251,32 @@ func (p *picker) others(s *server) time.Duration {
 // failed leaves a server alone: for as long as it asked for, else for a time
 // that doubles with each failure in a row.
 func (p *picker) failed(s *server, asked, now time.Duration) {
-	wait := p.backoff(s.failures)
-	if asked > 0 {
-		// Not longer than ten times our own limit, whatever it says; jittered
-		// upwards, so that a fleet does not come back at once.
-		wait = min(asked, 10*p.max)
-		wait += time.Duration(p.jitter() * float64(wait) / 4)
-	}
+	s.until = now + p.pause(s.failures, asked)
 	s.failures++
-	s.until = now + wait
 	s.answers, p.changed = 0, true
 	if s.level < fresh {
 		s.level = fresh
 	}
 	s.raise = s.until + s.jittered(p)
 	p.compare()
-	p.current = (slices.Index(p.servers, s) + 1) % len(p.servers)
+	p.avoid(s)
+}
+
+// avoid has what does not belong to a vbucket go to the next server.
+func (p *picker) avoid(s *server) { p.current = (slices.Index(p.servers, s) + 1) % len(p.servers) }
+
+func (p *picker) count() int { return len(p.servers) }
+
+// pause is for how long what failed is left alone: as long as was asked for, else
+// for longer with each failure in a row.
+func (p *picker) pause(failures int, asked time.Duration) time.Duration {
+	if asked <= 0 {
+		return p.backoff(failures)
+	}
+	// Not longer than ten times our own limit, whatever it says; jittered
+	// upwards, so that a fleet does not come back at once.
+	wait := min(asked, 10*p.max)
+	return wait + time.Duration(p.jitter()*float64(wait)/4)
 }
 
 // backoff is a jittered time that doubles with each failure.

@@ -126,6 +126,12 @@ func (f *Forwarder) take(ans answer) {
 	if err == nil {
 		err = f.deliver(ans, now)
 	}
+	var away *unavailableError
+	if errors.As(err, &away) {
+		f.picker.worked(ans.server, 0, now)
+		f.heldBack(away, now)
+		return
+	}
 	if err == nil {
 		took := time.Duration(0)
 		if ans.a.Kind == DoSend {
@@ -156,11 +162,22 @@ func (f *Forwarder) deliver(ans answer, now time.Duration) error {
 		}
 		err = f.m.Replied(attempt, ans.batch.Results, pause, now)
 	}
-	if err == nil {
+	if err == nil || errors.As(err, new(*unavailableError)) {
 		f.idle = 0
 	}
 	return err
 }
+
+// heldBack tells of a vbucket that is held, once.
+func (f *Forwarder) heldBack(away *unavailableError, now time.Duration) {
+	f.trouble.note(away.Error(), f.started.Add(now))
+	if away.news {
+		f.o.Logger.Warn("forward: " + away.Error())
+	}
+}
+
+// needsAll reports whether a request is about all vbuckets.
+func needsAll(k Kind) bool { return k == DoHeads || k == DoClose }
 
 // refused takes an error, a whole request's or that in a reply.
 func (f *Forwarder) refused(ans answer, err error, now time.Duration) {
@@ -180,8 +197,16 @@ func (f *Forwarder) refused(ans answer, err error, now time.Duration) {
 			return // the server works; its limit is learned, not waited for
 		}
 	}
-	f.picker.failed(ans.server, asked, now)
-	f.m.Failed(ans.a.Attempt, 0, now) // another server may be tried at once
+	if needsAll(ans.a.Kind) && status != nil && status.Code == http.StatusServiceUnavailable {
+		// A part of the store is away, not the server. Nothing else was asked for
+		// meanwhile, so the longer it took the longer it rests.
+		f.picker.avoid(ans.server)
+		rest := min(max(f.o.Config.Reconcile, 9*(now-ans.began)), 3*f.o.Config.Reconcile)
+		f.m.Failed(ans.a.Attempt, rest, now)
+	} else {
+		f.picker.failed(ans.server, asked, now)
+		f.m.Failed(ans.a.Attempt, 0, now) // another server may be tried at once
+	}
 	err = fmt.Errorf("%v at %s: %w", ans.a.Kind, ans.server.url, err)
 	if f.trouble.hit(ans.a.Kind, err.Error(), f.started.Add(now)) {
 		f.o.Logger.Error("forward: " + err.Error())

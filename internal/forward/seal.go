@@ -70,6 +70,7 @@ func (m *Machine) Seal(a Action, cover uint64, count tally, bodies []Body, now t
 	payload := appendSealed(nil, &rec)
 	m.admit(s, from, &rec, 0, int64(len(payload)), now)
 	m.counts.Sealed++
+	m.sealedAt = now
 	m.write(true, spool.KindSeal, s, payload)
 	return digests
 }

@@ -218,12 +218,21 @@ func (s *source) lowest() uint64 {
 	return low
 }
 
+// unackedOf is the first batch that may have an unacknowledged part of a vbucket.
+func (s *source) unackedOf(vb int) int {
+	from := s.batches[s.from:]
+	if vb >= len(s.ackedTo) {
+		return s.from
+	}
+	return s.from + sort.Search(len(from), func(i int) bool { return from[i].seq > s.ackedTo[vb] })
+}
+
 // ack marks the parts of a vbucket up to and including seq.
 func (s *source) ack(vb int, seq uint64, now time.Duration) (parts int) {
 	if !s.unacked() {
 		return 0
 	}
-	for _, b := range s.batches[s.from:] {
+	for _, b := range s.batches[s.unackedOf(vb):] {
 		if b.seq > seq {
 			break
 		}

@@ -18,7 +18,9 @@ type Status struct {
 	Oldest        time.Duration // age of the oldest unsealed record, from this process's start at most
 	InFlight      int           // Batches sealed and not acknowledged
 	InFlightBytes int64
-	Retained      int // Batches acknowledged and kept
+	Held          int    // vbuckets that the store cannot commit to at the moment
+	HeldEvents    uint64 // of BacklogEvents, those sealed for them
+	Retained      int    // Batches acknowledged and kept
 	RetainedBytes int64
 	Counts        Counts
 
@@ -81,13 +83,23 @@ func (m *Machine) describe(st *Status, now time.Duration) {
 			st.InFlight++
 			st.InFlightBytes += b.bytes
 			for i := range b.parts {
-				if !b.parts[i].acked {
-					st.BacklogEvents += b.parts[i].events
+				p := &b.parts[i]
+				if p.acked {
+					continue
+				}
+				st.BacklogEvents += p.events
+				if m.holds[p.vb] != nil {
+					st.HeldEvents += p.events
 				}
 			}
 		}
 	}
 	st.BacklogBytes += st.InFlightBytes
+	for _, h := range m.holds {
+		if h.failures > 0 {
+			st.Held++
+		}
+	}
 }
 
 // Idle reports whether everything held was acknowledged.

@@ -157,13 +157,10 @@ func (b *Batches) open(ctx context.Context, body []byte) (reply, error) {
 	if err != nil {
 		return reply{}, unavailable("open a source", err)
 	}
-	heads, err := b.store.Heads(ctx, id)
-	if err != nil {
-		return reply{}, unavailable("read the heads of a new source", err)
-	}
 	meta := b.store.Meta()
 	a := wire.OpenReply{Source: id, StoreID: meta.ID, Partition: meta.Partition, Epoch: meta.ID}
-	if len(heads) > 0 {
+	// An id is good while a shard is away too: what goes to the others needs one.
+	if heads, err := b.store.Heads(ctx, id); err == nil && len(heads) > 0 {
 		a.Epoch = heads[0].Epoch
 	}
 	return reply{http.StatusOK, wire.AppendOpenReply(nil, &a)}, nil

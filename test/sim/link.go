@@ -9,6 +9,8 @@ import (
 	"github.com/tabaproject/taba/internal/store"
 )
 
+var errAway = errors.New("a shard of the store is away")
+
 var errLink = errors.New("the connection to the store was lost")
 
 // compaction is what a link calls one.
@@ -51,6 +53,13 @@ func (l *link) do(what string, chance int, done func() error, later func()) erro
 // Append implements store.Store.
 func (l *link) Append(ctx context.Context, parts []store.Part) (rs []store.PartResult, err error) {
 	parts = cloneParts(parts)
+	if len(parts) > 0 && l.w.isAway(parts[0].VB) {
+		l.w.say("  the shard of vbucket %d is away", parts[0].VB)
+		if l.w.rng.IntN(4) == 0 { // it is done when the shard goes on
+			l.w.late = append(l.w.late, func() { _, _ = l.w.store.Append(ctx, parts) })
+		}
+		return nil, errAway
+	}
 	err = l.do("commit", l.w.mix.Link, func() (err error) {
 		rs, err = l.Store.Append(ctx, parts)
 		return err
@@ -60,6 +69,9 @@ func (l *link) Append(ctx context.Context, parts []store.Part) (rs []store.PartR
 
 // Compact implements store.Store.
 func (l *link) Compact(ctx context.Context, vb int, us []store.Update, trim store.Position) (done store.Compacted, err error) {
+	if l.w.isAway(vb) {
+		return done, errAway
+	}
 	for i := range us {
 		us[i].Clients = slices.Clone(us[i].Clients)
 	}
@@ -72,6 +84,9 @@ func (l *link) Compact(ctx context.Context, vb int, us []store.Update, trim stor
 
 // Command implements store.Store.
 func (l *link) Command(ctx context.Context, vb int, c store.Command) (at store.Position, err error) {
+	if l.w.isAway(vb) {
+		return at, errAway
+	}
 	err = l.do("command", l.w.mix.Link, func() (err error) {
 		at, err = l.Store.Command(ctx, vb, c)
 		return err
@@ -86,11 +101,30 @@ func (l *link) Command(ctx context.Context, vb int, c store.Command) (at store.P
 
 // Close implements store.Store.
 func (l *link) Close(ctx context.Context, id store.SourceID, t store.Token) (c store.Closed, err error) {
+	if slices.Contains(l.w.away, true) {
+		return c, errAway
+	}
 	err = l.do("close of a source", l.w.mix.Link, func() (err error) {
 		c, err = l.Store.Close(ctx, id, t)
 		return err
 	}, func() { _, _ = l.w.store.Close(ctx, id, t) })
 	return c, err
+}
+
+// Heads implements store.Store: it needs every shard.
+func (l *link) Heads(ctx context.Context, id store.SourceID) ([]store.SourceHead, error) {
+	if slices.Contains(l.w.away, true) {
+		return nil, errAway
+	}
+	return l.Store.Heads(ctx, id)
+}
+
+// Load implements store.Store.
+func (l *link) Load(ctx context.Context, vb int, r store.LoadRequest) (*store.Loaded, error) {
+	if l.w.isAway(vb) {
+		return nil, errAway
+	}
+	return l.Store.Load(ctx, vb, r)
 }
 
 // GC implements store.Store.

@@ -21,6 +21,7 @@ type Mix struct {
 	RestoreStore                                         int // Pebble's directory, from a copy
 	Client                                               int // a client without a spool does something
 	Move                                                 int // a vbucket goes to another shard
+	Away                                                 int // the shard of a vbucket is away, for long
 	Fill                                                 int // an agent's disk is full, or has room again
 	GC, Jump, Leap                                       int // forget; store clock jumps; days pass
 	Delete, Prune                                        int
@@ -90,6 +91,11 @@ var Mixes = []Mix{
 		network(m)
 		m.Wait, m.Failover, m.RetainBytes, m.Quarantine = false, 4, 600, true
 	}),
+	base("a shard away").with(func(m *Mix) { network(m); m.VBuckets, m.Away, m.CutAgent, m.Tabs = 3, 2, 1, 8 }),
+	base("a shard away, WAIT 0").with(func(m *Mix) {
+		network(m)
+		m.VBuckets, m.Away, m.Wait, m.Failover, m.Move, m.Tabs = 3, 2, false, 4, 1, 8
+	}),
 	base("another partition function").with(func(m *Mix) { network(m); m.Misfit, m.KillAgent = 25, 3 }),
 	base("clients without a spool").with(func(m *Mix) {
 		network(m)
@@ -116,6 +122,7 @@ var Mixes = []Mix{
 		m.Agents, m.VBuckets, m.Wait = 3, 3, false
 		m.CutAgent, m.AgentDisk, m.Failover, m.Clone, m.Restore = 3, 4, 3, 1, 1
 		m.Clients, m.Client, m.Split, m.Move, m.Fill, m.Misfit = 1, 10, 50, 1, 1, 3
+		m.Away = 1
 		m.GC, m.Jump, m.Quarantine = 3, 2, true
 	}),
 	base("pebble").with(func(m *Mix) { pebble(m); m.CutServer, m.CutAgent = 3, 2 }),

@@ -50,6 +50,7 @@ func (w *World) calm() {
 	}
 	if w.cluster != nil {
 		w.cluster.stuck = false
+		clear(w.away)
 	}
 }
 

@@ -51,6 +51,21 @@ func (w *World) heal(percent int) {
 	}
 }
 
+// leave has the shard of a vbucket go away, or the one that is away come back.
+func (w *World) leave() {
+	if vb := slices.Index(w.away, true); vb >= 0 {
+		w.say("the shard of vbucket %d is back", vb)
+		w.away[vb] = false
+		return
+	}
+	vb := w.rng.IntN(len(w.away))
+	w.say("the shard of vbucket %d is away", vb)
+	w.away[vb] = true
+}
+
+// isAway reports whether the shard of a vbucket is away.
+func (w *World) isAway(vb int) bool { return vb < len(w.away) && w.away[vb] }
+
 // move has a vbucket served by another shard, which has all of it.
 func (w *World) move() {
 	if c := w.cluster; c != nil {

@@ -43,6 +43,7 @@ type World struct {
 	twins   [][]uint32   // events on disks that were copied, since the store was last restored
 	net     []*parcel
 	late    []func() // what reaches the store late
+	away    []bool   // vbuckets whose shard is away
 
 	budget  *ingest.Budget
 	metrics *ingest.Metrics
@@ -135,6 +136,7 @@ func (w *World) begin() {
 		w.openPebble(newMachine(vfs.NewCrashableMem()))
 	} else {
 		w.cluster = newCluster(w.mix.VBuckets, w.mix.Wait)
+		w.away = make([]bool, w.mix.VBuckets)
 		w.bug.onCluster(w.cluster)
 		w.store = w.bug.onStore(w, w.cluster)
 	}
@@ -204,6 +206,7 @@ func (w *World) actions() []action {
 		{m.RestoreStore, w.restoreStore},
 		{m.Client, w.anyClient},
 		{m.Move, w.move},
+		{m.Away, w.leave},
 		{m.Fill, func() { w.anyAgent().fill() }},
 		{m.GC, w.collect},
 		{m.Jump, w.jump},
