@@ -89,10 +89,11 @@ func (m *Machine) tell(a *Action, now time.Duration) {
 			continue
 		}
 		h.failures = 0
+		if a.detour > 0 && now >= h.home {
+			h.detour, h.home = a.detour, now+m.c.Detour
+		}
 		switch {
 		case a.more:
-		case a.detour > 0 && h.detour != a.detour:
-			h.since, h.detour, h.home = now, a.detour, now+m.c.Detour
 		case now < h.home:
 			h.since = now
 		default:
