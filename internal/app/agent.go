@@ -207,9 +207,11 @@ func (a *agent) status(w http.ResponseWriter, _ *http.Request) {
 	line("Held", "%d vbuckets that the store cannot commit to, %d events sealed for them", st.Held, st.HeldEvents)
 	line("Retained", "%d batches, %d bytes", st.Retained, st.RetainedBytes)
 	line("Parts", "%d sent, %d acknowledged, %d sent again", st.Counts.Sent, st.Counts.Acked, st.Counts.Resent)
+	line("Store lost", "%d events, which were sent again; last sent again: %s", st.Counts.Restored, sometime(st.ResentAt))
+	line("Lost", "%d events for certain; %d in doubt, in quarantine", st.Losses.Total(), st.Losses.InDoubt)
 	line("Quarantined", "%d sources (%d forks, %d too old)", st.Counts.Quarantined, st.Counts.Forks, st.Counts.Gone)
 	line("Spool", "%d bytes of %d in %d segments", st.Spool.Bytes, int64(a.cfg.SpoolQuota), st.Spool.Segments)
-	line("Damage", "%d places, %d bytes of torn tails cut", len(st.Spool.Damaged), st.Spool.CutBytes)
+	line("Damage", "%d records in %d places, %d bytes of torn tails cut", damaged(&st.Spool), len(st.Spool.Damaged), st.Spool.CutBytes)
 	line("Last error", "%s", orNone(st.LastError))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
@@ -220,6 +222,13 @@ func leftAlone(s forward.ServerStatus) string {
 		return ""
 	}
 	return ", left alone for " + s.Away.Round(time.Millisecond).String()
+}
+
+func sometime(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 func orNone(s string) string {
@@ -258,6 +267,7 @@ func (a *agent) writeMetrics(w io.Writer) {
 	counter("taba_agent_sources_quarantined_total", st.Counts.Quarantined)
 	counter("taba_agent_forks_total", st.Counts.Forks)
 	counter("taba_agent_sources_gone_total", st.Counts.Gone)
+	writeLosses(w, &st)
 	counter("taba_spool_syncs_total", st.Spool.Syncs)
 	counter("taba_spool_failures_total", st.Spool.Failures)
 }

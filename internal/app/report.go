@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -115,7 +116,10 @@ func (a *agent) report() wire.AgentReport {
 	r := wire.AgentReport{
 		Name: st.Name, Address: st.Address, Version: st.Version, Source: st.ID,
 		SpoolBytes: uint64(st.SpoolBytes), SpoolQuota: uint64(st.SpoolQuota), OldestMS: uint64(st.Oldest * 1e3),
-		BacklogBytes: uint64(st.BacklogBytes), BacklogEvents: st.BacklogEvents, Resent: st.Resent, Lost: st.Lost, Refused: st.Refused,
+		BacklogBytes: uint64(st.BacklogBytes), BacklogEvents: st.BacklogEvents, Refused: st.Refused,
+		Resent: st.Resent, ResentMS: uint64(st.ResentAt * 1e3), Restored: st.Restored,
+		Lost: st.Lost, LostWhere: cutText(st.LostWhere), InDoubt: st.InDoubt, LossMS: uint64(st.LossAt * 1e3),
+		DamagedRecords: st.Damaged, Quarantine: uint64(st.Quarantine),
 		LastError: cutText(st.LastError),
 	}
 	for _, t := range a.teller.trail.All() {
@@ -143,7 +147,10 @@ func agentStates(seen []*ingest.AgentSeen) []query.AgentState {
 		list = append(list, query.AgentState{
 			ID: s.Source, Name: trail.Printable(s.Name), Address: trail.Printable(s.Address), Version: trail.Printable(s.Version), Seen: unixSeconds(s.At),
 			SpoolBytes: int64(s.SpoolBytes), SpoolQuota: int64(s.SpoolQuota), Oldest: float64(s.OldestMS) / 1e3,
-			BacklogBytes: int64(s.BacklogBytes), BacklogEvents: s.BacklogEvents, Resent: s.Resent, Lost: s.Lost, Refused: s.Refused,
+			BacklogBytes: int64(s.BacklogBytes), BacklogEvents: s.BacklogEvents, Refused: s.Refused,
+			Resent: s.Resent, ResentAt: float64(s.ResentMS) / 1e3, Restored: s.Restored,
+			Lost: s.Lost, LostWhere: trail.Printable(s.LostWhere), InDoubt: s.InDoubt, LossAt: float64(s.LossMS) / 1e3,
+			Damaged: s.DamagedRecords, Quarantine: int64(min(s.Quarantine, math.MaxInt64)),
 			LastError: trail.Printable(s.LastError),
 		})
 	}

@@ -126,6 +126,7 @@ func (s *server) fill(ctx context.Context, st *query.Status) {
 	}
 	s.notice(st, s.quota)
 	st.Agents = agentStates(s.agents.Seen())
+	s.delivered(st)
 	st.Servers = s.seen(st.AsOf)
 }
 
@@ -185,13 +186,10 @@ func (a *agent) fill(_ context.Context, st *query.Status) {
 		st.Health.Notices = append(st.Health.Notices, query.Reason{Code: "limit", What: what})
 	}
 	fw := a.forwarder.Status()
-	if n := len(fw.Spool.Damaged); n > 0 {
+	st.Delivery.Sum([]query.AgentState{mine})
+	for _, r := range losses(&fw) {
 		st.Health.State = worse(st.Health.State)
-		st.Health.Reasons = append(st.Health.Reasons, query.Reason{Code: "damage", What: fmt.Sprintf("the spool is damaged in %d places; see the process's log", n)})
-	}
-	if fw.Counts.Quarantined > 0 {
-		st.Health.State = worse(st.Health.State)
-		st.Health.Reasons = append(st.Health.Reasons, query.Reason{Code: "quarantine", What: fmt.Sprintf("%d sources are in quarantine: what they hold is not sent", fw.Counts.Quarantined)})
+		st.Health.Reasons = append(st.Health.Reasons, r)
 	}
 	for _, text := range fw.Errors {
 		st.Health.Notices = append(st.Health.Notices, query.Reason{Code: "server", What: text})
@@ -204,7 +202,10 @@ func (a *agent) self() query.AgentState {
 	return query.AgentState{
 		ID: st.Source, Name: a.name(), Address: a.cfg.Listen, Version: a.opts.Version,
 		SpoolBytes: st.Spool.Bytes, SpoolQuota: int64(a.cfg.SpoolQuota), Oldest: st.Oldest.Seconds(),
-		BacklogBytes: st.BacklogBytes, BacklogEvents: st.BacklogEvents, Resent: st.Counts.Resent,
+		BacklogBytes: st.BacklogBytes, BacklogEvents: st.BacklogEvents,
+		Resent: st.Counts.Resent, ResentAt: sinceUnix(st.ResentAt), Restored: st.Counts.Restored,
+		Lost: st.Losses.Total(), LostWhere: where(&st.Losses), InDoubt: st.Losses.InDoubt, LossAt: sinceUnix(st.LossAt),
+		Damaged: damaged(&st.Spool), Quarantine: st.Spool.QuarantineBytes,
 		Refused: a.teller.refusedEvents(), LastError: st.LastError,
 	}
 }

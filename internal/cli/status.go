@@ -43,9 +43,10 @@ type Status struct {
 		Seen                   float64 `json:"last_heartbeat"`
 		Self                   bool
 	}
-	Agents  []StatusAgent
-	Latency []StatusLatency
-	Cost    struct {
+	Agents   []StatusAgent
+	Delivery StatusDelivery
+	Latency  []StatusLatency
+	Cost     struct {
 		Events   uint64
 		Copied   *float64 `json:"copied_bytes_per_event"`
 		Switches *float64 `json:"context_switches_per_1000_events"`
@@ -64,7 +65,13 @@ type StatusAgent struct {
 	BacklogBytes               int64   `json:"backlog_bytes"`
 	BacklogEvents              uint64  `json:"backlog_events"`
 	Resent                     uint64  `json:"resent_parts"`
+	ResentAt                   float64 `json:"resent_at"`
+	Restored                   uint64  `json:"restored_events"`
 	Lost                       uint64  `json:"lost_events"`
+	LostWhere                  string  `json:"lost_vbuckets"`
+	InDoubt                    uint64  `json:"in_doubt_events"`
+	Damaged                    uint64  `json:"damaged_records"`
+	Quarantine                 int64   `json:"quarantine_bytes"`
 	Refused                    uint64  `json:"refused_events"`
 	LastError                  string  `json:"last_error"`
 }
@@ -154,8 +161,11 @@ func (s *Status) rows(url string) [][]string {
 	if a := s.Spool; a != nil {
 		add("spool", "%s of %s", Size(float64(a.SpoolBytes)), Size(float64(a.SpoolQuota)))
 		add("backlog", "%s events, %s, the oldest %s old", count(&a.BacklogEvents), Size(float64(a.BacklogBytes)), age(a.Oldest))
-		add("sent again", "%s parts", count(&a.Resent))
+		if a.Quarantine > 0 {
+			add("quarantine", "%s", Size(float64(a.Quarantine)))
+		}
 	}
+	rows = append(rows, s.Delivery.rows(s.where())...)
 	return append(rows, s.costs()...)
 }
 
@@ -204,13 +214,13 @@ func (s *Status) servers() (rows [][]string) {
 	return rows
 }
 
-var agentHeader = []string{"AGENT", "ADDRESS", "SEEN", "SPOOL", "BACKLOG", "OLDEST", "SENT AGAIN", "LOST", "REFUSED"}
+var agentHeader = []string{"AGENT", "ADDRESS", "SEEN", "SPOOL", "BACKLOG", "OLDEST", "SENT AGAIN", "LAST", "RESTORED", "LOST", "IN DOUBT", "REFUSED"}
 
 func agents(list []StatusAgent) (rows [][]string) {
 	for _, a := range list {
 		rows = append(rows, []string{
 			a.Name, a.Address, clock(a.Seen), Size(float64(a.SpoolBytes)), count(&a.BacklogEvents), age(a.Oldest),
-			count(&a.Resent), count(&a.Lost), count(&a.Refused),
+			count(&a.Resent), clockOr(a.ResentAt), count(&a.Restored), count(&a.Lost), count(&a.InDoubt), count(&a.Refused),
 		})
 	}
 	return rows

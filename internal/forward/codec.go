@@ -133,16 +133,19 @@ func decodeAcked(b []byte) (as []acked, err error) {
 type closed struct {
 	Heir  uint32 // 0: nothing was held
 	Final []store.Head
+	// Losses are all there were, this end's included.
+	Losses Losses
 }
 
 func appendClosed(dst []byte, c *closed) []byte {
 	dst = binary.AppendUvarint(dst, uint64(c.Heir))
-	return appendHeads(dst, c.Final)
+	dst = appendHeads(dst, c.Final)
+	return c.Losses.append(dst)
 }
 
 func decodeClosed(b []byte) (closed, error) {
 	d := decoder{b: b}
-	c := closed{Heir: d.uint32(), Final: d.heads()}
+	c := closed{Heir: d.uint32(), Final: d.heads(), Losses: d.losses()}
 	return c, d.done("close")
 }
 
@@ -173,7 +176,7 @@ const (
 
 // appendCheckpoint appends what replay needs to know of sources whose records
 // may be deleted.
-func appendCheckpoint(dst []byte, next uint32, sources []*source) []byte {
+func appendCheckpoint(dst []byte, next uint32, sources []*source, losses *Losses) []byte {
 	dst = append(dst, checkpointVersion)
 	dst = binary.AppendUvarint(dst, uint64(next))
 	dst = binary.AppendUvarint(dst, uint64(len(sources)))
@@ -197,15 +200,20 @@ func appendCheckpoint(dst []byte, next uint32, sources []*source) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(s.why)))
 		dst = append(dst, s.why...)
 	}
-	return dst
+	for _, s := range sources {
+		for vb := range s.history {
+			dst = binary.AppendUvarint(dst, s.last(vb).events)
+		}
+	}
+	return losses.append(dst)
 }
 
-func decodeCheckpoint(b []byte) (next uint32, sources []*source, err error) {
+func decodeCheckpoint(b []byte) (next uint32, sources []*source, losses Losses, err error) {
 	if len(b) == 0 {
-		return 0, nil, nil // of a spool that no source was opened for
+		return 0, nil, losses, nil // of a spool that no source was opened for
 	}
 	if b[0] != checkpointVersion {
-		return 0, nil, fmt.Errorf("%w: checkpoint of version %d, this release reads %d", errRecord, b[0], checkpointVersion)
+		return 0, nil, losses, fmt.Errorf("%w: checkpoint of version %d, this release reads %d", errRecord, b[0], checkpointVersion)
 	}
 	d := decoder{b: b[1:]}
 	next = d.uint32()
@@ -221,7 +229,23 @@ func decodeCheckpoint(b []byte) (next uint32, sources []*source, err error) {
 		s.why = string(d.bytes())
 		sources = append(sources, s)
 	}
-	return next, sources, d.done("checkpoint")
+	if len(d.b) > 0 { // else an earlier release wrote it
+		d.sums(sources)
+		losses = d.losses()
+	}
+	return next, sources, losses, d.done("checkpoint")
+}
+
+// sums reads how many events were sealed up to the last heads of sources.
+func (d *decoder) sums(sources []*source) {
+	for _, s := range sources {
+		for vb := range s.history {
+			n := d.uint()
+			if hist := s.history[vb]; len(hist) > 0 {
+				hist[len(hist)-1].events = n
+			}
+		}
+	}
 }
 
 // decoder reads a payload; after an error it returns zeros.

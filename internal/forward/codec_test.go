@@ -41,6 +41,11 @@ const (
 		"0400030000000000000000000000000000000400000000000000000000000000000014" + "0374776f"
 	goldenOpened = "00000000000030390101020300000000000000000000000000" + "04050000000000000000000000000000" + "0110cefaedfe00000000"
 	goldenAcked  = "020105030409" + "09"
+	// Later ones end with how many events were sealed, and lost.
+	goldenCheckpoint = "010b02030300000000000030390101020300000000000000000000000000040500000000000000000000000000000110cefaedfe0000000009640704" +
+		"020101000000000000000000000000000000000000000000000000000000000000000002000000000000000000000000000000000009090000000000" +
+		"000000000000000000000762656361757365050000000000000000000000000000000000000000000000000000000000000000000000000000000000" +
+		"000000000000000000000000000000000000"
 	goldenClosed = "040201010000000000000000000000000000000000000000000000000000000000000000"
 )
 
@@ -82,21 +87,46 @@ func TestGoldenPayloads(t *testing.T) {
 	same(gotClosed, c, err)
 }
 
+// TestFirstCheckpoint: a checkpoint of a release that counted no losses is read.
+func TestFirstCheckpoint(t *testing.T) {
+	b, err := hex.DecodeString(goldenCheckpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, sources, losses, err := decodeCheckpoint(b)
+	if err != nil || next != 11 || len(sources) != 2 || losses.Total() > 0 {
+		t.Fatalf("next %d, %d sources, %+v, %v", next, len(sources), losses, err)
+	}
+	if d := cmp.Diff(sources[0].heads(), sampleSource().heads()); d != "" {
+		t.Error(d)
+	}
+	if again := appendCheckpoint(nil, next, sources, &losses); !bytes.HasPrefix(again, b) {
+		t.Errorf("it is written as\n%x, want it to begin with\n%x", again, b)
+	}
+}
+
 func TestCheckpointRoundTrip(t *testing.T) {
-	want := appendCheckpoint(nil, 11, []*source{sampleSource(), {n: 5}})
-	next, sources, err := decodeCheckpoint(want)
-	if err != nil || next != 11 || len(sources) != 2 {
+	losses := Losses{Lost: map[int]uint64{3: 40, 7: 1}, InDoubt: 5}
+	s := sampleSource()
+	s.history[1][0].events = 300
+	want := appendCheckpoint(nil, 11, []*source{s, {n: 5}}, &losses)
+	next, sources, got, err := decodeCheckpoint(want)
+	if err != nil || next != 11 || len(sources) != 2 || sources[0].last(1).events != 300 {
 		t.Fatalf("next %d, %d sources, %v", next, len(sources), err)
 	}
-	if got := appendCheckpoint(nil, next, sources); !bytes.Equal(got, want) {
+	if d := cmp.Diff(got, losses); d != "" {
+		t.Error(d)
+	}
+	if got := appendCheckpoint(nil, next, sources, &losses); !bytes.Equal(got, want) {
 		t.Errorf("got  %x\nwant %x", got, want)
 	}
 	for n := 1; n < len(want); n++ {
-		if _, _, err := decodeCheckpoint(want[:n]); err == nil {
-			t.Errorf("cut at %d: no error", n)
+		_, _, got, err := decodeCheckpoint(want[:n])
+		if old := n == len(appendCheckpoint(nil, 11, []*source{s, {n: 5}}, &Losses{})) || n == len(goldenCheckpoint)/2; old != (err == nil) || got.Total() > 0 {
+			t.Errorf("cut at %d: %v, %+v", n, err, got)
 		}
 	}
-	if _, _, err := decodeCheckpoint([]byte{2}); err == nil {
+	if _, _, _, err := decodeCheckpoint([]byte{2}); err == nil {
 		t.Error("a checkpoint of another version was read")
 	}
 }
@@ -113,7 +143,7 @@ func FuzzReplay(f *testing.F) {
 	add(spool.KindClose, appendClosed(nil, &closed{Heir: 4}))
 	add(spool.KindClose, appendClosed(nil, &closed{Heir: 3})) // its own heir
 	add(spool.KindDrop, []byte("why"))
-	add(spool.KindCheckpoint, appendCheckpoint(nil, 11, []*source{sampleSource()}))
+	add(spool.KindCheckpoint, appendCheckpoint(nil, 11, []*source{sampleSource()}, &Losses{Lost: map[int]uint64{3: 40}, InDoubt: 5}))
 	f.Fuzz(func(t *testing.T, kind1 byte, payload1 []byte, kind2 byte, payload2 []byte) {
 		m := NewMachine(Config{}, store.Token{})
 		for i, r := range []spool.Record{
@@ -132,7 +162,7 @@ func FuzzReplay(f *testing.F) {
 			case DoWrite:
 				m.Written(10)
 			case DoQuarantine:
-				m.Quarantined(a.Source)
+				m.Quarantined(a.Source, 1)
 			case DoOpen, DoSend, DoHeads, DoClose:
 				m.Failed(a.Attempt, 1, 0)
 			}

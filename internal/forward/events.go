@@ -79,7 +79,7 @@ func (m *Machine) Postponed(attempt uint64, pause, now time.Duration) {
 func (m *Machine) count(a Action) {
 	for _, p := range a.Parts {
 		m.counts.Sent++
-		if p.ref.tries++; p.ref.tries > 1 {
+		if p.ref.tries++; p.ref.tries > 1 || p.ref.again {
 			m.counts.Resent++
 		}
 	}
@@ -200,8 +200,9 @@ func (m *Machine) result(s *source, p *part, r *store.PartResult, now time.Durat
 		return true, nil
 	case r.Head.Seq >= p.head.Seq && r.Verdict != store.Gap:
 		s.setStable(p.vb, r.Stable)
-		n := s.ack(p.vb, r.Head.Seq, now)
+		n, restored := s.ack(p.vb, r.Head.Seq, now)
 		m.counts.Acked += uint64(n)
+		m.counts.Restored += restored
 		return true, nil
 	case r.Verdict == store.Gap && r.Head.Seq < p.prev:
 		n, missing, ok := s.resend(p.vb, r.Head.Seq)
@@ -241,6 +242,7 @@ func (m *Machine) HeadsRead(attempt uint64, heads []store.SourceHead, now time.D
 	if !ok || s == nil || s.closed || s.dropped || s.exclusive {
 		return
 	}
+	s.lacks = false
 	for _, h := range heads {
 		m.noteEpoch(h.VB, h.Epoch)
 		if h.Verdict == store.SourceGone {
@@ -248,6 +250,7 @@ func (m *Machine) HeadsRead(attempt uint64, heads []store.SourceHead, now time.D
 		}
 		m.compare(s, h)
 	}
+	m.admitLack(s)
 }
 
 func (m *Machine) compare(s *source, h store.SourceHead) {
@@ -261,7 +264,22 @@ func (m *Machine) compare(s *source, h store.SourceHead) {
 	}
 	if _, missing, ok := s.resend(h.VB, h.Head.Seq); !ok {
 		s.resend(h.VB, missing)
+		return
 	}
+	if last, ok := s.lastHeld(h.VB); h.Head.Seq < s.head(h.VB).Seq && (!ok || last.head.Seq <= h.Head.Seq) {
+		s.lacks = true
+	}
+}
+
+// admitLack has a source closed of which the store lacks what nobody holds, though
+// nothing is sent any more that would tell: the end of its id says what is lost.
+// What can be sent goes first, as an end waits for more replicas than parts do.
+func (m *Machine) admitLack(s *source) {
+	if !s.lacks || s.unacked() || s.exclusive {
+		return
+	}
+	s.exclusive = true
+	m.report(s, "the store lacks acknowledged Batches that were released; the source is closed, which tells how many events are lost")
 }
 
 // lastHeld is the newest part of a vbucket that is still held.
@@ -290,8 +308,9 @@ func (m *Machine) Closed(attempt uint64, c store.Closed, pause, now time.Duratio
 				break
 			}
 		}
-		m.write(false, spool.KindClose, s, appendClosed(nil, &closed{}))
+		some := m.forgotten(s, c)
 		m.remove(s)
+		m.write(some, spool.KindClose, s, appendClosed(nil, &closed{Losses: m.losses}))
 		return nil
 	}
 	final, err := finals(s, c)
@@ -299,7 +318,10 @@ func (m *Machine) Closed(attempt uint64, c store.Closed, pause, now time.Duratio
 		m.pause[DoClose] = now + pause
 		return err
 	}
-	m.renumber(s, c, final)
+	before := m.counts.Restored
+	if m.renumber(s, c, final) && m.counts.Restored > before {
+		m.resentAt = now
+	}
 	return nil
 }
 
@@ -322,28 +344,32 @@ func finals(s *source, c store.Closed) ([]store.Head, error) {
 // renumber has what lies beyond the final heads sealed again under the id in
 // force, if this close was ours alone and every head is on our chain. Else it
 // may have been applied.
-func (m *Machine) renumber(s *source, c store.Closed, final []store.Head) {
+func (m *Machine) renumber(s *source, c store.Closed, final []store.Head) (renumbered bool) {
 	if c.Token != m.token {
+		m.forgotten(s, c)
 		m.fork(s, "somebody else closed it")
-		return
+		return false
 	}
 	for vb, h := range final {
 		if s.relate(vb, h) != onChain {
 			m.fork(s, fmt.Sprintf("vbucket %d ended at %d on another chain, or further back than is remembered", vb, h.Seq))
-			return
+			return false
 		}
 	}
 	for _, h := range c.Heads {
 		if h.Verdict == store.SourceGone {
 			m.gone(s)
-			return
+			return false
 		}
 	}
+	m.forgotten(s, c)
+	m.counts.Restored += s.restored(final)
 	s.exclusive, s.closed = false, true
 	s.final, s.heir = final, m.inForce.n
 	s.keepBeyondFinal()
 	m.counts.Renumbered++
-	m.write(true, spool.KindClose, s, appendClosed(nil, &closed{Heir: s.heir, Final: final}))
+	m.write(true, spool.KindClose, s, appendClosed(nil, &closed{Heir: s.heir, Final: final, Losses: m.losses}))
+	return true
 }
 
 // keepBeyondFinal forgets the batches that were applied whole.

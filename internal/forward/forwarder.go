@@ -81,6 +81,8 @@ type Forwarder struct {
 	picker   *picker
 	draining bool
 	trouble  trouble
+	losses   uint64    // events that were lost or in doubt by then
+	lossAt   time.Time // zero: never
 
 	// Of the loop alone.
 	flushed  bool          // what replay read is durable
@@ -217,6 +219,9 @@ func (f *Forwarder) next() Action {
 	a := Action{}
 	if now >= f.stalled {
 		a = f.m.Next(now)
+	}
+	if n := f.m.lostNow + f.m.doubtNow; n > f.losses {
+		f.losses, f.lossAt = n, f.started.Add(now)
 	}
 	for _, r := range f.m.Reports() {
 		f.o.Logger.Error("forward: "+r.Text, "source", r.Source.String())

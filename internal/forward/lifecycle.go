@@ -83,7 +83,7 @@ func (m *Machine) lose(s *source, vb int, have, missing uint64) {
 		return
 	}
 	s.exclusive = true
-	m.report(s, "the store lost acknowledged Batches that were released: those of vbucket %d after %d up to %d are lost; the source is closed and the rest renumbered", vb, have, missing)
+	m.report(s, "the store lacks acknowledged Batches that were released, those of vbucket %d after %d up to %d; the source is closed, which tells how many events are lost, and the rest renumbered", vb, have, missing)
 }
 
 // Held reports whether a record belongs into the quarantine of source n.
@@ -113,11 +113,12 @@ func (m *Machine) HeldFrom(n uint32) uint64 {
 	return ^uint64(0)
 }
 
-// Quarantined tells that what Held said of source n is saved.
-func (m *Machine) Quarantined(n uint32) {
+// Quarantined tells that what Held said of source n is saved: so many events.
+func (m *Machine) Quarantined(n uint32, events uint64) {
 	s := m.source(n)
+	m.doubt(events)
 	m.remove(s)
-	m.write(true, spool.KindClose, s, appendClosed(nil, &closed{}))
+	m.write(true, spool.KindClose, s, appendClosed(nil, &closed{Losses: m.losses}))
 }
 
 // Replay takes the next record of the spool; see spool.Replayer.
@@ -182,10 +183,11 @@ func (m *Machine) known(n uint32) *source {
 // replayCheckpoint learns what older records said, or would have said if they
 // were not lost to damage.
 func (m *Machine) replayCheckpoint(r spool.Record) error {
-	next, sources, err := decodeCheckpoint(r.Payload)
+	next, sources, losses, err := decodeCheckpoint(r.Payload)
 	if err != nil {
 		return err
 	}
+	m.losses.learn(losses)
 	first := m.next == 1 && len(m.sources) == 0
 	for _, c := range sources {
 		switch s := m.source(c.n); {
@@ -212,7 +214,10 @@ func (s *source) learn(c *source) {
 	s.cover, s.moved = max(s.cover, c.cover), max(s.moved, c.moved)
 	s.pending.sub(max(s.cover, s.moved), tally{}, 0)
 	for vb := range c.history {
-		s.extend(vb, c.head(vb))
+		// An earlier release kept no events: then they are as far as seals tell.
+		h := c.last(vb)
+		h.events = max(h.events, s.last(vb).events)
+		s.extendTo(vb, h)
 	}
 }
 
@@ -245,6 +250,7 @@ func (m *Machine) replayClose(r spool.Record) error {
 	if err != nil {
 		return err
 	}
+	m.losses.learn(c.Losses)
 	s := m.known(r.Source)
 	if c.Heir == 0 {
 		m.remove(s)

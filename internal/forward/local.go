@@ -50,12 +50,16 @@ func (f *Forwarder) quarantine(a Action) error {
 	f.mu.Lock()
 	from := f.m.HeldFrom(a.Source)
 	f.mu.Unlock()
-	last := f.log.NextLSN() - 1
+	last, events := f.log.NextLSN()-1, uint64(0)
 	err := f.log.Quarantine(name, note, func(yield func(spool.Record) error) error {
 		var bad error
+		events = 0
 		err := f.log.Scan(from, last, func(r spool.Record) bool {
 			f.mu.Lock()
 			held := f.m.Held(a.Source, r)
+			if held {
+				events += f.m.HeldEvents(a.Source, r)
+			}
 			f.mu.Unlock()
 			if held {
 				bad = yield(r)
@@ -69,7 +73,7 @@ func (f *Forwarder) quarantine(a Action) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.m.Quarantined(a.Source)
+	f.m.Quarantined(a.Source, events)
 	return nil
 }
 
@@ -91,6 +95,7 @@ func (f *Forwarder) seal(a Action) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	parts := f.m.Seal(a, g.cover, g.count, bodies, f.now())
+	f.m.doubt(g.doubt)
 	clear(f.bodies)
 	for i, d := range parts {
 		f.bodies[d] = bodies[i].Bytes
@@ -109,6 +114,7 @@ type gatherer struct {
 	count tally
 	bad   store.BodyWriter // Partials that cannot be decoded
 	raw   []spool.Record   // records that cannot be read at all
+	doubt uint64           // events of both
 	err   error
 }
 
@@ -123,6 +129,9 @@ func (g *gatherer) record(r spool.Record) bool {
 	for _, body := range bodies {
 		if err := g.f.o.Fold.AddBody(body, g.onBad); err != nil {
 			// It was written by this program and its checksum is right.
+			if r.Kind == spool.KindPartials { // a seal does not say it of one part's body
+				g.doubt += spool.EventsOf(r.Payload)
+			}
 			g.raw = append(g.raw, spool.Record{Source: r.Source, Kind: r.Kind, Payload: bytes.Clone(body)})
 			g.f.complain(fmt.Errorf("record %d cannot be read and goes to quarantine: %w", r.LSN, err))
 		}
@@ -140,6 +149,7 @@ func (g *gatherer) record(r spool.Record) bool {
 }
 
 func (g *gatherer) onBad(tab store.Tab, client string, events uint64, state []byte, err error) {
+	g.doubt += events
 	g.bad.Tab(tab)
 	g.bad.Partial(client, events, func(dst []byte) []byte { return append(dst, state...) })
 	g.f.complain(fmt.Errorf("a State of tab %q cannot be decoded and goes to quarantine: %w", tab.Name, err))

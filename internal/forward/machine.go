@@ -88,8 +88,12 @@ type Machine struct {
 	seen     uint64               // LSN after the newest record known
 	low      uint64               // what was last released
 
-	counts  Counts
-	reports []Report
+	counts   Counts
+	losses   Losses        // since there is the spool
+	lostNow  uint64        // of them, since the process began
+	doubtNow uint64        // likewise
+	resentAt time.Duration // a part was last sent that had been sent before
+	reports  []Report
 }
 
 // Counts are what happened since the process began.
@@ -98,6 +102,7 @@ type Counts struct {
 	Sent        uint64 // parts
 	Acked       uint64 // parts
 	Resent      uint64 // parts sent before
+	Restored    uint64 // events: acknowledged, found missing in the store, sent again and acknowledged again
 	Quarantined uint64 // sources
 	Forks       uint64
 	Gone        uint64 // sources that were too old
@@ -241,7 +246,7 @@ func (m *Machine) write(durable bool, kind spool.Kind, s *source, payload []byte
 
 // Checkpoint appends the state that outlives the records.
 func (m *Machine) Checkpoint(dst []byte) []byte {
-	return appendCheckpoint(dst, m.next, m.sources)
+	return appendCheckpoint(dst, m.next, m.sources, &m.losses)
 }
 
 // Written tells that the Write of the last Action is done; lsn is the number

@@ -122,6 +122,9 @@ func (m *Machine) nextSend(now time.Duration) (Action, bool) {
 			return Action{}, false // the rest is in flight
 		}
 		m.round = append(m.round, a.Server)
+		if slices.ContainsFunc(a.Parts, func(p *Part) bool { return p.ref.tries > 0 || p.ref.again }) {
+			m.resentAt = now
+		}
 		return m.begin(a)
 	}
 	return Action{}, false
@@ -250,10 +253,14 @@ func (m *Machine) nextHeads(now time.Duration) (Action, bool) {
 // headsDue is when heads of s are to be asked for.
 func (m *Machine) headsDue(s *source) (at time.Duration, ok bool) {
 	switch {
-	case s.closed || s.exclusive || s.dropped || s.orphan || len(s.batches) == 0:
+	case s.closed || s.exclusive || s.dropped || s.orphan || len(s.history) == 0:
 		return 0, false
 	case s.ask:
 		return 0, true
+	case s.lacks:
+		return 0, !s.unacked()
+	case len(s.batches) == 0:
+		return 0, false
 	case !s.batches[0].acked:
 		return 0, false // what is sent tells
 	}

@@ -183,9 +183,10 @@ func TestOlderThanTheHorizon(t *testing.T) {
 }
 
 // A store that went further back than what was kept: the range is reported,
-// the rest is renumbered and counted once.
+// the rest is renumbered and counted once, and what is counted and what is said
+// to be lost are together what was acknowledged, also after a crash.
 func TestStoreLosesMoreThanWasKept(t *testing.T) {
-	renumbered := uint64(0)
+	renumbered, losses := uint64(0), uint64(0)
 	seeds(t, 80, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, 2)
 		a := w.start(vfs.NewCrashableMem(), Config{Retain: 2 * time.Second})
@@ -209,6 +210,24 @@ func TestStoreLosesMoreThanWasKept(t *testing.T) {
 		w.lossy = true
 		run(100)
 		w.settle(a)
+		counted := uint64(0)
+		for _, name := range w.acked {
+			counted += uint64(w.shelf.count(name))
+		}
+		lost := a.f.Status().Losses.Total()
+		if counted+lost != uint64(len(w.acked)) {
+			t.Errorf("%d acknowledged, %d counted, %d lost: %s", len(w.acked), counted, lost, a.f.Status().LastError)
+		}
+		losses += lost
+		renumbered += a.f.Status().Counts.Renumbered
+		a.crash(true)
+		if again := a.f.Status(); again.Losses.Total() != lost || again.LostNow != 0 {
+			t.Errorf("%d lost after a crash, %d before", again.Losses.Total(), lost)
+		}
+		w.settle(a)
+		if again := a.f.Status().Losses.Total(); again != lost {
+			t.Errorf("%d lost at rest after a crash, %d before", again, lost)
+		}
 		late := w.acked[:0:0]
 		for _, name := range w.acked {
 			if name > nameOf(before) {
@@ -219,9 +238,8 @@ func TestStoreLosesMoreThanWasKept(t *testing.T) {
 		if n := w.check(a); n > 0 {
 			t.Fatalf("%d records are in quarantine without need: %+v", n, a.f.Status().LastError)
 		}
-		renumbered += a.f.Status().Counts.Renumbered
 	})
-	if renumbered == 0 {
-		t.Error("nothing was ever renumbered")
+	if renumbered == 0 || losses == 0 {
+		t.Errorf("nothing was ever renumbered (%d), or lost (%d)", renumbered, losses)
 	}
 }

@@ -369,8 +369,12 @@ func TestRenumberingNeedsAnExclusiveClose(t *testing.T) {
 	if n := w.check(a); n != 0 || a.f.m.counts.Renumbered != 1 {
 		t.Errorf("%d in quarantine, %+v", n, a.f.m.counts)
 	}
-	if last := a.f.Status().LastError; !strings.Contains(last, "are lost") {
+	if last := a.f.Status().LastError; !strings.Contains(last, "events are lost") {
 		t.Errorf("reported: %q", last)
+	}
+
+	if l := a.f.Status().Losses; l.Lost[0] != 1 || l.Total() != 1 || l.InDoubt != 0 {
+		t.Errorf("losses %+v, want 1 event of vbucket 0", l)
 	}
 
 	w, a = lost(t)
@@ -383,6 +387,47 @@ func TestRenumberingNeedsAnExclusiveClose(t *testing.T) {
 	if n := w.check(a); n != 2 || a.f.m.counts.Renumbered != 0 || a.f.m.counts.Forks != 1 {
 		t.Errorf("%d in quarantine, %+v", n, a.f.m.counts)
 	}
+	if l := a.f.Status().Losses; l.Total() != 0 || l.InDoubt != 3 {
+		t.Errorf("losses %+v, want 2 events in quarantine and 1 that is in doubt", l)
+	}
+}
+
+// What is lost of a vbucket that nothing is sent of any more is found by asking
+// for heads; what an epoch's change in another vbucket is the reason for.
+func TestLossOfWhatIsNotSentAgainIsFound(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	a := w.start(vfs.NewCrashableMem(), Config{Retain: time.Second, Reconcile: time.Hour})
+	a.do("open write")
+	a.append()
+	a.do("seal write send write")
+	w.now += 2 * time.Second
+	a.do("")
+	w.shelf.restore(newShelf(1))
+	a.f.m.noteEpoch(0, store.Epoch{9})
+	a.do("heads open write close write")
+	w.acked = nil // reported as lost
+	if l := a.f.Status().Losses; l.Lost[0] != 1 || l.Total() != 1 {
+		t.Errorf("losses %+v, want 1 event of vbucket 0", l)
+	}
+	w.check(a)
+}
+
+// Retained Batches that the store lacks are told apart from other repetitions.
+func TestRestored(t *testing.T) {
+	w, a := oneVB(t, Config{})
+	a.do("open write")
+	a.append()
+	a.do("seal write send write")
+	if st := a.f.Status(); st.Counts.Restored != 0 || !st.ResentAt.IsZero() {
+		t.Errorf("status: %+v", st)
+	}
+	w.shelf.restore(newShelf(1))
+	w.now += 11 * time.Second
+	a.do("heads heads send write") // the second as the epoch is another one
+	if st := a.f.Status(); st.Counts.Restored != 1 || st.Counts.Resent != 1 || st.ResentAt.IsZero() || st.Losses.Total() != 0 {
+		t.Errorf("status: %+v", st)
+	}
+	w.check(a)
 }
 
 func TestAnIdThatWasNotAskedForIsRefused(t *testing.T) {

@@ -81,7 +81,7 @@ func (m *Machine) admit(s, from *source, rec *sealed, lsn uint64, size int64, no
 	for _, p := range rec.Parts {
 		h := store.Head{Seq: rec.Seq, Chain: p.Chain}
 		b.parts = append(b.parts, part{vb: p.VB, prev: p.Prev, head: h, digest: p.Digest, events: p.Events, bytes: len(p.Body)})
-		s.extend(p.VB, h)
+		s.extend(p.VB, h, p.Events)
 	}
 	if len(b.parts) == 0 { // its records held nothing
 		b.acked, b.ackedAt = true, now

@@ -13,17 +13,18 @@ type source struct {
 	opened
 	since time.Duration // opened at; meaningful if opened by this process
 
-	seq      uint64         // of the last seal
-	history  [][]store.Head // per vbucket, ascending: the chain as far back as known
-	pending  pending        // records not sealed
-	cover    uint64         // records up to this LSN are sealed under this id
-	batches  []*batch       // sealed and not released, ascending
-	from     int            // batches before it are acknowledged
-	retained int64          // bytes of acknowledged batches
-	ackedTo  []uint64       // highest seq acknowledged, per vbucket
-	stable   []uint64       // highest seq that cannot be lost, per vbucket
+	seq      uint64   // of the last seal
+	history  [][]mark // per vbucket, ascending: the chain as far back as known
+	pending  pending  // records not sealed
+	cover    uint64   // records up to this LSN are sealed under this id
+	batches  []*batch // sealed and not released, ascending
+	from     int      // batches before it are acknowledged
+	retained int64    // bytes of acknowledged batches
+	ackedTo  []uint64 // highest seq acknowledged, per vbucket
+	stable   []uint64 // highest seq that cannot be lost, per vbucket
 
 	orphan    bool // its source record was lost to damage
+	lacks     bool // the store said that it lacks Batches that were released
 	exclusive bool // to be closed and renumbered: the store lost more than was kept
 	token     store.Token
 
@@ -38,6 +39,12 @@ type source struct {
 	ask      bool          // heads are to be asked for now
 	askedAt  time.Duration // heads were last asked for
 	ackDirty bool          // an acknowledgement is to be recorded
+}
+
+// mark is a head of the source's own history.
+type mark struct {
+	store.Head
+	events uint64 // of the vbucket that were sealed under the id up to it
 }
 
 // pending describes unsealed records.
@@ -66,6 +73,7 @@ type part struct {
 	events uint64
 	bytes  int
 	acked  bool
+	again  bool // it was acknowledged before, and the store lacked it
 	tries  int
 }
 
@@ -96,7 +104,7 @@ func (s *source) relate(vb int, h store.Head) relation {
 	hist := s.history[vb]
 	i := sort.Search(len(hist), func(i int) bool { return hist[i].Seq >= h.Seq })
 	switch {
-	case i < len(hist) && hist[i] == h:
+	case i < len(hist) && hist[i].Head == h:
 		return onChain
 	case i == 0 && len(hist) > 0 && hist[0].Seq > h.Seq:
 		return unknown
@@ -106,10 +114,23 @@ func (s *source) relate(vb int, h store.Head) relation {
 
 // head is the last sealed head of a vbucket.
 func (s *source) head(vb int) store.Head {
-	if vb >= len(s.history) || len(s.history[vb]) == 0 {
-		return store.Head{}
+	return s.last(vb).Head
+}
+
+func (s *source) last(vb int) mark {
+	if vb < 0 || vb >= len(s.history) || len(s.history[vb]) == 0 {
+		return mark{}
 	}
 	return s.history[vb][len(s.history[vb])-1]
+}
+
+// eventsAt is the events sealed up to a head that is on the chain.
+func (s *source) eventsAt(vb int, h store.Head) uint64 {
+	if h.Seq == 0 {
+		return 0
+	}
+	hist := s.history[vb]
+	return hist[sort.Search(len(hist), func(i int) bool { return hist[i].Seq >= h.Seq })].events
 }
 
 func (s *source) heads() []store.Head {
@@ -121,17 +142,22 @@ func (s *source) heads() []store.Head {
 }
 
 func (s *source) setHeads(hs []store.Head) {
-	s.history = make([][]store.Head, len(hs))
+	s.history = make([][]mark, len(hs))
 	for vb, h := range hs {
 		if h.Seq > 0 {
-			s.history[vb] = []store.Head{h}
+			s.history[vb] = []mark{{Head: h}}
 		}
 	}
 }
 
-// extend adds a head to the history and forgets the oldest ones. Heads that
-// held Batches refer to are at most keptHeads Batches old or still in list.
-func (s *source) extend(vb int, h store.Head) {
+// extend adds a head, with the events of its part, to the history.
+func (s *source) extend(vb int, h store.Head, events uint64) {
+	s.extendTo(vb, mark{h, s.last(vb).events + events})
+}
+
+// extendTo forgets the oldest heads. Those that held Batches refer to are at
+// most keptHeads Batches old or still in list.
+func (s *source) extendTo(vb int, h mark) {
 	for vb >= len(s.history) {
 		s.history = append(s.history, nil)
 	}
@@ -142,7 +168,7 @@ func (s *source) extend(vb int, h store.Head) {
 	if hist := s.history[vb]; len(hist) >= 2*keptHeads {
 		oldest := s.oldest(vb)
 		cut := min(len(hist)-keptHeads, sort.Search(len(hist), func(i int) bool { return hist[i].Seq >= oldest }))
-		s.history[vb] = append([]store.Head(nil), hist[cut:]...)
+		s.history[vb] = append([]mark(nil), hist[cut:]...)
 	}
 }
 
@@ -227,10 +253,11 @@ func (s *source) unackedOf(vb int) int {
 	return s.from + sort.Search(len(from), func(i int) bool { return from[i].seq > s.ackedTo[vb] })
 }
 
-// ack marks the parts of a vbucket up to and including seq.
-func (s *source) ack(vb int, seq uint64, now time.Duration) (parts int) {
+// ack marks the parts of a vbucket up to and including seq. restored is the
+// events of those that were acknowledged before.
+func (s *source) ack(vb int, seq uint64, now time.Duration) (parts int, restored uint64) {
 	if !s.unacked() {
-		return 0
+		return 0, 0
 	}
 	for _, b := range s.batches[s.unackedOf(vb):] {
 		if b.seq > seq {
@@ -242,6 +269,10 @@ func (s *source) ack(vb int, seq uint64, now time.Duration) (parts int) {
 			if p.vb == vb && !p.acked {
 				p.acked = true
 				parts++
+				if p.again {
+					p.again = false
+					restored += p.events
+				}
 			}
 			done = done && p.acked
 		}
@@ -256,7 +287,7 @@ func (s *source) ack(vb int, seq uint64, now time.Duration) (parts int) {
 	if parts > 0 {
 		s.ackedTo[vb], s.ackDirty = max(s.ackedTo[vb], seq), true
 	}
-	return parts
+	return parts, restored
 }
 
 // resend marks the parts of a vbucket after seq as not acknowledged. It
@@ -279,7 +310,7 @@ func (s *source) resend(vb int, seq uint64) (parts int, missing uint64, ok bool)
 					b.acked = false
 					s.retained -= b.bytes
 				}
-				p.acked = false
+				p.acked, p.again = false, true
 				s.from = min(s.from, at)
 				parts++
 			}

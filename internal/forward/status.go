@@ -23,6 +23,11 @@ type Status struct {
 	Retained      int    // Batches acknowledged and kept
 	RetainedBytes int64
 	Counts        Counts
+	Losses        Losses
+	LostNow       uint64    // events of Losses, since the process began
+	DoubtNow      uint64    // likewise
+	LossAt        time.Time // one of them last grew; zero: not since the process began
+	ResentAt      time.Time // a part was last sent again; zero: never
 
 	// Errors are those of the last request of each kind, by kind; a kind whose
 	// last request succeeded is absent.
@@ -50,6 +55,10 @@ func (f *Forwarder) Status() Status {
 	f.m.describe(&st, f.now())
 	st.Server = f.picker.servers[f.picker.current].url
 	st.Servers = f.picker.describe(f.now())
+	st.LossAt = f.lossAt
+	if f.m.counts.Resent > 0 || f.m.counts.Restored > 0 {
+		st.ResentAt = f.started.Add(f.m.resentAt)
+	}
 	for k, text := range f.trouble.now {
 		st.Errors[k.String()] = text
 	}
@@ -59,7 +68,8 @@ func (f *Forwarder) Status() Status {
 
 // describe fills in what the machine knows.
 func (m *Machine) describe(st *Status, now time.Duration) {
-	st.Counts = m.counts
+	st.Counts, st.Losses = m.counts, m.losses.clone()
+	st.LostNow, st.DoubtNow = m.lostNow, m.doubtNow
 	if m.inForce != nil {
 		st.Source = m.inForce.ID.String()
 	}

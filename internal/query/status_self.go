@@ -10,18 +10,19 @@ type Status struct {
 	Started float64 `json:"started"` // UTC seconds
 	Uptime  float64 `json:"uptime_seconds"`
 
-	Health  Health       `json:"health"`
-	Store   *StoreState  `json:"store,omitempty"` // of a server
-	Spool   *AgentState  `json:"spool,omitempty"` // of an agent, which is this one
-	Tabs    int          `json:"tabs"`
-	States  int          `json:"states"` // clients of tabs
-	Clients *int         `json:"clients"`
-	Rates   []DoorRate   `json:"rates"`
-	Refused []Count      `json:"refused"`
-	Servers []ServerSeen `json:"servers"`
-	Agents  []AgentState `json:"agents"`
-	Latency []Percentile `json:"latency"`
-	Cost    Cost         `json:"cost"`
+	Health   Health       `json:"health"`
+	Store    *StoreState  `json:"store,omitempty"` // of a server
+	Spool    *AgentState  `json:"spool,omitempty"` // of an agent, which is this one
+	Tabs     int          `json:"tabs"`
+	States   int          `json:"states"` // clients of tabs
+	Clients  *int         `json:"clients"`
+	Rates    []DoorRate   `json:"rates"`
+	Refused  []Count      `json:"refused"`
+	Servers  []ServerSeen `json:"servers"`
+	Agents   []AgentState `json:"agents"`
+	Delivery Delivery     `json:"delivery"`
+	Latency  []Percentile `json:"latency"`
+	Cost     Cost         `json:"cost"`
 }
 
 // What a process's health may be.
@@ -95,10 +96,45 @@ type AgentState struct {
 	Oldest        float64 `json:"oldest_seconds"` // of what waits
 	BacklogBytes  int64   `json:"backlog_bytes"`
 	BacklogEvents uint64  `json:"backlog_events"`
-	Resent        uint64  `json:"resent_parts"`
-	Lost          uint64  `json:"lost_events"`    // known to be lost
+	Resent        uint64  `json:"resent_parts"`    // sent more than once, since it began
+	ResentAt      float64 `json:"resent_at"`       // the last; 0: none since it began
+	Restored      uint64  `json:"restored_events"` // acknowledged, lost by the store, sent again; since it began
+	Lost          uint64  `json:"lost_events"`     // for certain, since it has its spool
+	LostWhere     string  `json:"lost_vbuckets"`   // of those, in words; "": none
+	InDoubt       uint64  `json:"in_doubt_events"` // in quarantine, counted or not; since it has its spool
+	LossAt        float64 `json:"loss_at"`         // one of them last grew; 0: not since it began
+	Damaged       uint64  `json:"damaged_records"` // of the spool, found when it began
+	Quarantine    int64   `json:"quarantine_bytes"`
 	Refused       uint64  `json:"refused_events"` // by the agent, before it acknowledged them
 	LastError     string  `json:"last_error"`
+}
+
+// Delivery is what became, other than to be counted at once, of events that were
+// acknowledged: of all agents that the process knows, and of servers.
+type Delivery struct {
+	Resent   uint64  `json:"resent_parts"`
+	ResentAt float64 `json:"resent_at"` // the last; 0: none
+	Restored uint64  `json:"restored_events"`
+	Lost     uint64  `json:"lost_events"` // for certain
+	InDoubt  uint64  `json:"in_doubt_events"`
+	LossAt   float64 `json:"loss_at"` // events were last lost or put in doubt; 0: not of late
+	Damaged  uint64  `json:"damaged_records"`
+	// PostedLost are events that servers acknowledged to senders without
+	// numbers, and that the store has lost; since the servers began.
+	PostedLost uint64 `json:"posted_lost_events"`
+}
+
+// Sum adds up what agents say.
+func (d *Delivery) Sum(agents []AgentState) {
+	for i := range agents {
+		a := &agents[i]
+		d.Resent += a.Resent
+		d.Restored += a.Restored
+		d.Lost += a.Lost
+		d.InDoubt += a.InDoubt
+		d.Damaged += a.Damaged
+		d.ResentAt, d.LossAt = max(d.ResentAt, a.ResentAt), max(d.LossAt, a.LossAt)
+	}
 }
 
 // Percentile is how long one stage of work took of late.

@@ -18,9 +18,16 @@ type AgentReport struct {
 	BacklogBytes           uint64
 	BacklogEvents          uint64
 	Resent                 uint64 // parts
-	Lost                   uint64 // events that are known to be lost
+	ResentMS               uint64 // when the last was, UTC milliseconds; 0: none since the agent began
+	Restored               uint64 // events that a store had lost, and that were sent again
+	Lost                   uint64 // events that are lost for certain
+	InDoubt                uint64 // events that may be counted or not
+	LossMS                 uint64 // when one of them last grew, UTC milliseconds; 0: not since the agent began
+	DamagedRecords         uint64 // of the spool, that cannot be read
+	Quarantine             uint64 // bytes
 	Refused                uint64 // events, before they were acknowledged
 	LastError              string
+	LostWhere              string // the vbuckets of Lost, as text
 
 	Traces []AgentTrace
 }
@@ -47,6 +54,8 @@ const (
 	reportName, reportAddress, reportVersion, reportSource                            = 1, 2, 3, 4
 	reportSpool, reportQuota, reportOldest, reportBacklogBytes, reportBacklogEvents   = 5, 6, 7, 8, 9
 	reportResent, reportLost, reportRefused, reportLastError, reportTraces            = 10, 11, 12, 13, 14
+	reportResentMS, reportRestored, reportInDoubt, reportLossMS, reportDamaged        = 15, 16, 17, 18, 19
+	reportQuarantine, reportLostWhere                                                 = 20, 21
 	traceKind, traceDoor, traceReason, traceName, traceLength, traceType, traceClient = 1, 2, 3, 4, 5, 6, 7
 	traceSender, traceDetail, traceEvents, traceTimes, traceFirst, traceLast          = 8, 9, 10, 11, 12, 13
 )
@@ -60,7 +69,9 @@ func AppendAgentReport(dst []byte, r *AgentReport) []byte {
 	for _, f := range numbers {
 		dst = appendUint(dst, f.num, *f.to)
 	}
-	dst = appendStr(dst, reportLastError, r.LastError)
+	for _, f := range texts[4:] {
+		dst = appendStr(dst, f.num, *f.to)
+	}
 	for i := range r.Traces {
 		dst = appendMessage(dst, reportTraces, appendTrace(nil, &r.Traces[i]))
 	}
@@ -82,9 +93,12 @@ type (
 func (r *AgentReport) fields() ([]textField, []numberField) {
 	return []textField{
 			{reportName, &r.Name}, {reportAddress, &r.Address}, {reportVersion, &r.Version}, {reportSource, &r.Source}, {reportLastError, &r.LastError},
+			{reportLostWhere, &r.LostWhere},
 		}, []numberField{
 			{reportSpool, &r.SpoolBytes}, {reportQuota, &r.SpoolQuota}, {reportOldest, &r.OldestMS}, {reportBacklogBytes, &r.BacklogBytes},
 			{reportBacklogEvents, &r.BacklogEvents}, {reportResent, &r.Resent}, {reportLost, &r.Lost}, {reportRefused, &r.Refused},
+			{reportResentMS, &r.ResentMS}, {reportRestored, &r.Restored}, {reportInDoubt, &r.InDoubt}, {reportLossMS, &r.LossMS},
+			{reportDamaged, &r.DamagedRecords}, {reportQuarantine, &r.Quarantine},
 		}
 }
 

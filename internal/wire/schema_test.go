@@ -218,9 +218,10 @@ func TestCodecAgreesWithSchema(t *testing.T) {
 		Resent: 10, Lost: 11, Refused: 12, LastError: "e", Traces: []AgentTrace{{
 			Kind: "refused", Door: "v1", Reason: "name", Name: "n", Length: 5, Type: "T", Client: "c", Sender: "s", Detail: "d",
 			Events: 10, Times: 11, First: 12.5, Last: 13.5,
-		}},
+		}}, ResentMS: 15, Restored: 16, InDoubt: 17, LossMS: 18, DamagedRecords: 19, Quarantine: 20, LostWhere: "vbucket 3",
 	}), "name:h:1 address:a version:v source:s spool_bytes:5 spool_quota_bytes:6 oldest_ms:7 backlog_bytes:8 backlog_events:9"+
-		" resent_parts:10 lost_events:11 refused_events:12 last_error:e traces:{kind:refused door:v1 reason:name name:6e length:5 type:54"+
+		" resent_parts:10 lost_events:11 refused_events:12 resent_unix_ms:15 restored_events:16 in_doubt_events:17 loss_unix_ms:18"+
+		" damaged_records:19 quarantine_bytes:20 last_error:e lost_vbuckets:vbucket 3 traces:{kind:refused door:v1 reason:name name:6e length:5 type:54"+
 		" client:63 sender:s detail:64 events:10 times:11 first:12.5 last:13.5}")
 
 	for _, nested := range []string{"Partition", "Part", "PartResult", "Head", "Position", "SourceHead", "Verdict", "Class",
