@@ -16,7 +16,9 @@ type StatusDelivery struct {
 
 // rows say it in sentences; that nothing is lost is one of them.
 func (d *StatusDelivery) rows(where string) (rows [][]string) {
-	add := func(key, format string, args ...any) { rows = append(rows, []string{key, fmt.Sprintf(format, args...)}) }
+	add := func(key, format string, args ...any) {
+		rows = append(rows, []string{key, fmt.Sprintf(format, args...)})
+	}
 	switch {
 	case d.Resent == 0 && d.Restored == 0:
 		add("sent again", "nothing")

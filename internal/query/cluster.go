@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -94,15 +95,32 @@ func (c *clusterStatus) text() string {
 }
 
 // Elsewhere answers for a route of a role that this server does not have: 421,
-// whatever is asked, since another server has to be asked.
+// whatever is asked, since another server has to be asked: it names one.
 func (h *Handler) Elsewhere(role, what string) http.Handler {
-	text := fmt.Sprintf("This server does not %s: it has the roles %s. Turn to a server that has the role %s; /servers lists them.",
-		what, strings.Join(h.o.Roles, ", "), role)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text := fmt.Sprintf("This server does not %s: it has the roles %s. %s", what, strings.Join(h.o.Roles, ", "), h.turnTo(role))
 		if strings.HasPrefix(r.URL.Path, "/v2/") {
 			h.refuse(w, r, &problem{status: http.StatusMisdirectedRequest, Code: codeElsewhere, Message: text})
 			return
 		}
 		Error(w, r, http.StatusMisdirectedRequest, text)
 	})
+}
+
+// turnTo says which servers have a role, a few of them.
+func (h *Handler) turnTo(role string) string {
+	const few = 3
+	var urls []string
+	for _, s := range h.all() {
+		if slices.Contains(s.Roles, role) && s.Address != "" && len(urls) < few {
+			urls = append(urls, s.Address)
+		}
+	}
+	switch {
+	case urls != nil:
+		return fmt.Sprintf("Turn to %s, which has the role %s.", strings.Join(urls, " or "), role)
+	case h.o.Servers != nil:
+		return fmt.Sprintf("Turn to a server that has the role %s: of those that share the store none is there now that has it.", role)
+	}
+	return fmt.Sprintf("Turn to a server that has the role %s; /servers lists them.", role)
 }

@@ -18,6 +18,7 @@ export interface Status {
   refused: Count[] | null;
   servers: ServerSeen[] | null;
   agents: AgentState[] | null;
+  delivery: Delivery;
   latency: Percentile[] | null;
   cost: Cost;
 }
@@ -65,9 +66,28 @@ export interface AgentState {
   backlog_bytes: number;
   backlog_events: number;
   resent_parts: number;
+  resent_at: number;
+  restored_events: number;
   lost_events: number;
+  lost_vbuckets: string;
+  in_doubt_events: number;
+  loss_at: number;
+  damaged_records: number;
+  quarantine_bytes: number;
   refused_events: number;
   last_error: string;
+}
+
+/** What had to be sent again, and what is lost or in doubt, of all agents and servers. */
+export interface Delivery {
+  resent_parts: number;
+  resent_at: number;
+  restored_events: number;
+  lost_events: number;
+  in_doubt_events: number;
+  loss_at: number;
+  damaged_records: number;
+  posted_lost_events: number;
 }
 
 export interface Percentile {

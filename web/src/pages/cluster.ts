@@ -5,7 +5,7 @@ import type { Context, Page } from "../page";
 import { paced, repeatedly } from "../paced";
 import { empty, Panel, within } from "../panel";
 import { bar } from "../spark";
-import { status, type AgentState, type Count, type DoorRate, type Percentile, type ServerSeen, type Status } from "../status";
+import { status, type AgentState, type Count, type Delivery, type DoorRate, type Percentile, type ServerSeen, type Status } from "../status";
 import { Table } from "../table";
 
 /** One table of the page: its panel, and what it shows of the status. */
@@ -44,9 +44,11 @@ export function clusterPage(c: Context): Page {
     { label: "Spool", number: true, cell: (a) => bar(a.spool_bytes / (a.spool_quota_bytes || Infinity), format.bytes(a.spool_bytes)) },
     { label: "Waiting events", number: true, cell: (a) => format.count(a.backlog_events) },
     { label: "Oldest", number: true, wide: true, cell: (a) => (a.oldest_seconds > 0 ? format.duration(a.oldest_seconds) : "–") },
-    { label: "Sent again", number: true, wide: true, cell: (a) => format.count(a.resent_parts), title: "Parts that were sent more than once" },
+    { label: "Sent again", number: true, wide: true, cell: (a) => format.count(a.resent_parts), title: "Parts that were sent more than once, for any reason" },
+    { label: "Restored", number: true, wide: true, cell: (a) => format.count(a.restored_events), title: "Events that the store had lost, and that were sent again" },
     { label: "Refused", number: true, wide: true, cell: (a) => format.count(a.refused_events) },
-    { label: "Lost", number: true, cell: (a) => format.count(a.lost_events) },
+    { label: "Lost", number: true, cell: (a) => format.count(a.lost_events), title: "Events that are lost for certain" },
+    { label: "In doubt", number: true, wide: true, cell: (a) => format.count(a.in_doubt_events), title: "Events in quarantine: they may be counted or not" },
     { label: "Last error", cell: (a) => a.last_error || "–", wide: true },
     { label: "Seen", number: true, cell: (a) => ago(a.last_seen) },
   ], (a) => a.id + a.name), (s) => s.agents ?? []);
@@ -83,6 +85,13 @@ export function clusterPage(c: Context): Page {
     ["Events ever", format.count(s.store.events)],
     ["Commits", format.count(s.store.commits)],
   ]);
+  const delivery = facts("Sent again, and lost", (s) => [
+    ["Lost for certain", format.plural(s.delivery.lost_events + s.delivery.posted_lost_events, "event") + lostWhere(s.agents)],
+    ["In doubt", format.plural(s.delivery.in_doubt_events, "event")],
+    ...(s.delivery.damaged_records > 0 ? [["Damaged", format.plural(s.delivery.damaged_records, "record") + " of spools"] as [string, string]] : []),
+    ["Restored", format.plural(s.delivery.restored_events, "event")],
+    ["Sent again", format.plural(s.delivery.resent_parts, "part") + (s.delivery.resent_at > 0 ? ", last " + ago(s.delivery.resent_at) : "")],
+  ], (s) => sentence(s.delivery, ago));
   const horsemen = facts("What an event costs", (s) => [
     ["Copies", unit(s.cost.copied_bytes_per_event, "bytes per event")],
     ["Context switches", unit(s.cost.context_switches_per_1000_events, "per 1,000 events")],
@@ -90,7 +99,7 @@ export function clusterPage(c: Context): Page {
     ["Lock contention", unit(s.cost.lock_wait_ns_per_event, "ns per event")],
   ], (s) => (s.cost.events > 0 ? `Over ${format.plural(s.cost.events, "event")} in ${format.duration(s.cost.seconds)}; the whole process, queries and this page included.` : "Of late there were no events."));
 
-  const parts = [servers, agents, doors, horsemen, refused, latency, store];
+  const parts = [servers, delivery, agents, doors, horsemen, refused, latency, store];
   const heading = h("p", { class: "lead" });
   const signs = h("ul", { class: "signs" });
   const load = paced(c.signal, () => within(servers.panel, c.signal, async () => {
@@ -104,12 +113,27 @@ export function clusterPage(c: Context): Page {
   }));
   return {
     title: "Cluster",
-    el: h("div", { class: "page" }, h("h1", {}, "Cluster"), heading, signs, servers.panel.el, agents.panel.el,
+    el: h("div", { class: "page" }, h("h1", {}, "Cluster"), heading, signs, servers.panel.el, delivery.panel.el, agents.panel.el,
       h("div", { class: "pair" }, doors.panel.el, horsemen.panel.el),
       refused.panel.el,
       h("div", { class: "pair" }, latency.panel.el, store.panel.el)),
     begin: () => repeatedly(1000, c.signal, load),
   };
+}
+
+/** Whether an operator has to do something. */
+function sentence(d: Delivery, ago: (t: number) => string): string {
+  const when = d.loss_at > 0 ? `, last ${ago(d.loss_at)}` : "";
+  if (d.lost_events + d.posted_lost_events > 0) return `Acknowledged events are lost${when}: the store lost them, and nobody holds them any more. Totals are too low by so many.`;
+  if (d.in_doubt_events > 0) return `No event is lost for certain. Events in doubt${when} are in quarantine at their agents: they may be counted or not.`;
+  if (d.damaged_records > 0) return "Records of an agent's spool cannot be read: how many events they held is not known.";
+  if (d.restored_events > 0) return "The store had lost acknowledged events; agents sent them again, and nothing is lost.";
+  return "Nothing that was acknowledged is lost.";
+}
+
+function lostWhere(agents: AgentState[] | null): string {
+  const list = (agents ?? []).filter((a) => a.lost_vbuckets !== "");
+  return list.length > 0 ? ": " + list.map((a) => `${a.name}, ${a.lost_vbuckets}`).join("; ") : "";
 }
 
 function unit(n: number | null, of: string): string {
