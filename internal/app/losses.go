@@ -89,11 +89,11 @@ func (s *server) delivered(st *query.Status) {
 	var list []string
 	for i := range st.Agents {
 		if a := &st.Agents[i]; a.LossAt > 0 {
-			list = append(list, fmt.Sprintf("%s (%d lost%s, %d in doubt)", a.Name, a.Lost, in(a.LostWhere), a.InDoubt))
+			list = append(list, fmt.Sprintf("%s at %s (%d lost%s, %d in doubt)", a.Name, a.Address, a.Lost, in(a.LostWhere), a.InDoubt))
 		}
 	}
 	if list != nil {
-		notice("agents_lost", "Answers lack what agents lost or have in doubt: %s. Ask each with taba status --server URL", strings.Join(list, "; "))
+		notice("agents_lost", "answers lack what agents lost or have in doubt: %s; taba status --server http://ADDRESS says why", strings.Join(list, "; "))
 	}
 }
 

@@ -191,7 +191,7 @@ func TestLossIsTold(t *testing.T) {
 		t.Errorf("taba status at the agent ends with %d, want 3", code)
 	}
 	text, _ = taba(t, "status", "--server", f.server.url)
-	says(t, text, fmt.Sprintf(`notice +.*agent \(%d lost in vbucket`, lost(f.agent)))
+	says(t, text, fmt.Sprintf(`notice +.*agent at .* \(%d lost in vbucket`, lost(f.agent)))
 
 	f.agent.restart() // it counts on
 	f.post(1)

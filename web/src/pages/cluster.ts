@@ -45,7 +45,7 @@ export function clusterPage(c: Context): Page {
     { label: "Waiting events", number: true, cell: (a) => format.count(a.backlog_events) },
     { label: "Oldest", number: true, wide: true, cell: (a) => (a.oldest_seconds > 0 ? format.duration(a.oldest_seconds) : "–") },
     { label: "Sent again", number: true, wide: true, cell: (a) => format.count(a.resent_parts), title: "Parts that were sent more than once, for any reason" },
-    { label: "Restored", number: true, wide: true, cell: (a) => format.count(a.restored_events), title: "Events that the store had lost, and that were sent again" },
+    { label: "Restored", number: true, wide: true, cell: (a) => format.count(a.restored_events), title: "Events that the store had lost, and that the agent sent again" },
     { label: "Refused", number: true, wide: true, cell: (a) => format.count(a.refused_events) },
     { label: "Lost", number: true, cell: (a) => format.count(a.lost_events), title: "Events that are lost for certain" },
     { label: "In doubt", number: true, wide: true, cell: (a) => format.count(a.in_doubt_events), title: "Events in quarantine: they may be counted or not" },
@@ -89,7 +89,7 @@ export function clusterPage(c: Context): Page {
     ["Lost for certain", format.plural(s.delivery.lost_events + s.delivery.posted_lost_events, "event") + lostWhere(s.agents)],
     ["In doubt", format.plural(s.delivery.in_doubt_events, "event")],
     ...(s.delivery.damaged_records > 0 ? [["Damaged", format.plural(s.delivery.damaged_records, "record") + " of spools"] as [string, string]] : []),
-    ["Restored", format.plural(s.delivery.restored_events, "event")],
+    ["Lost by the store, sent again", format.plural(s.delivery.restored_events, "event")],
     ["Sent again", format.plural(s.delivery.resent_parts, "part") + (s.delivery.resent_at > 0 ? ", last " + ago(s.delivery.resent_at) : "")],
   ], (s) => sentence(s.delivery, ago));
   const horsemen = facts("What an event costs", (s) => [
