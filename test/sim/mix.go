@@ -41,6 +41,7 @@ type Mix struct {
 	Quota, RetainBytes int64 // of spools; 0: more than is ever needed
 	Early              bool  // spools may be copied before they have an id
 	Quarantine         bool  // there are faults that bring events there
+	Account            bool  // nothing is deleted, and agents must know how much they lost
 }
 
 // early is 0 if spools have no id when the faults begin, else 1.
@@ -95,6 +96,11 @@ var Mixes = []Mix{
 	base("a shard away, WAIT 0").with(func(m *Mix) {
 		network(m)
 		m.VBuckets, m.Away, m.Wait, m.Failover, m.Move, m.Tabs = 3, 2, false, 4, 1, 8
+	}),
+	base("what is lost is known").with(func(m *Mix) {
+		network(m)
+		m.Wait, m.Failover, m.RetainBytes, m.Quarantine, m.CutAgent = false, 4, 600, true, 2
+		m.Delete, m.Prune, m.Account = 0, 0, true
 	}),
 	base("another partition function").with(func(m *Mix) { network(m); m.Misfit, m.KillAgent = 25, 3 }),
 	base("clients without a spool").with(func(m *Mix) {

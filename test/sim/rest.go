@@ -33,6 +33,9 @@ func (w *World) rest() {
 		w.now += time.Second
 		w.settle()
 	}
+	if w.mix.Account && w.err == nil {
+		w.lastPosts()
+	}
 	if w.err == nil {
 		w.err = errors.Join(w.idle(), w.quarantine(), w.answers(), w.ledger())
 		w.say("at rest: %s", outcome(w.err))
@@ -102,6 +105,9 @@ func (w *World) answers() error {
 	before, err := w.read(w.servers[0].view)
 	if err == nil {
 		err = w.book.check(before, true)
+	}
+	if err == nil && w.mix.Account {
+		err = w.losses(before)
 	}
 	if err != nil {
 		return err
