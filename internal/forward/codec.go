@@ -133,6 +133,9 @@ func decodeAcked(b []byte) (as []acked, err error) {
 type closed struct {
 	Heir  uint32 // 0: nothing was held
 	Final []store.Head
+	// From is the first record of what was held; 0: an earlier release did not
+	// say. What lies before it, and may be there still, is among the losses.
+	From uint64
 	// Losses are all there were, this end's included.
 	Losses Losses
 }
@@ -140,12 +143,19 @@ type closed struct {
 func appendClosed(dst []byte, c *closed) []byte {
 	dst = binary.AppendUvarint(dst, uint64(c.Heir))
 	dst = appendHeads(dst, c.Final)
+	if c.From == 0 && c.Losses.none() {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, c.From)
 	return c.Losses.append(dst)
 }
 
 func decodeClosed(b []byte) (closed, error) {
 	d := decoder{b: b}
-	c := closed{Heir: d.uint32(), Final: d.heads(), Losses: d.losses()}
+	c := closed{Heir: d.uint32(), Final: d.heads()}
+	if len(d.b) > 0 { // else an earlier release wrote it, or nothing was held or lost
+		c.From, c.Losses = d.uint(), d.losses()
+	}
 	return c, d.done("close")
 }
 

@@ -362,32 +362,18 @@ func (m *Machine) renumber(s *source, c store.Closed, final []store.Head) (renum
 			return false
 		}
 	}
+	from := m.seen
+	if len(s.batches) > 0 {
+		from = s.batches[0].lsn
+	}
 	m.forgotten(s, c)
 	m.counts.Restored += s.restored(final)
 	s.exclusive, s.closed = false, true
 	s.final, s.heir = final, m.inForce.n
 	s.keepBeyondFinal()
 	m.counts.Renumbered++
-	m.write(true, spool.KindClose, s, appendClosed(nil, &closed{Heir: s.heir, Final: final, Losses: m.losses}))
+	m.write(true, spool.KindClose, s, appendClosed(nil, &closed{Heir: s.heir, Final: final, From: from, Losses: m.losses}))
 	return true
-}
-
-// keepBeyondFinal forgets the batches that were applied whole.
-func (s *source) keepBeyondFinal() {
-	kept := s.batches[:0]
-	for _, b := range s.batches {
-		for i := range b.parts {
-			if b.seq > s.finalSeq(b.parts[i].vb) {
-				kept = append(kept, b)
-				break
-			}
-		}
-	}
-	clear(s.batches[len(kept):])
-	s.batches, s.from, s.retained = kept, 0, 0
-	for _, b := range kept {
-		b.acked = false
-	}
 }
 
 // Gone tells that the source of a request other than DoSend was too old.

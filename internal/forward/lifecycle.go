@@ -2,6 +2,7 @@ package forward
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tabaproject/taba/internal/spool"
@@ -96,11 +97,7 @@ func (m *Machine) Held(n uint32, r spool.Record) bool {
 	case spool.KindPartials:
 		return r.LSN > s.cover && r.LSN > s.moved
 	case spool.KindSeal:
-		for _, b := range s.batches {
-			if b.lsn == r.LSN {
-				return true
-			}
-		}
+		return s.holds(r.LSN)
 	}
 	return false
 }
@@ -257,6 +254,7 @@ func (m *Machine) replayClose(r spool.Record) error {
 		return nil
 	}
 	s.closed, s.orphan, s.heir, s.final = true, false, c.Heir, c.Final
+	s.batches = slices.DeleteFunc(s.batches, func(b *batch) bool { return b.lsn < c.From })
 	s.keepBeyondFinal()
 	return nil
 }

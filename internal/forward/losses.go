@@ -33,6 +33,8 @@ func (l Losses) Total() (n uint64) {
 	return n
 }
 
+func (l Losses) none() bool { return l.InDoubt == 0 && len(l.Lost) == 0 }
+
 // VBuckets are those that lost events, ascending.
 func (l Losses) VBuckets() []int { return slices.Sorted(maps.Keys(l.Lost)) }
 
@@ -58,7 +60,7 @@ func (l *Losses) learn(o Losses) {
 // append writes the losses behind the other fields of a record, nothing if there are none:
 // a record that ends before them was written before they were counted.
 func (l Losses) append(dst []byte) []byte {
-	if l.InDoubt == 0 && len(l.Lost) == 0 {
+	if l.none() {
 		return dst
 	}
 	dst = binary.AppendUvarint(dst, l.InDoubt)
@@ -167,4 +169,22 @@ func (m *Machine) HeldEvents(n uint32, r spool.Record) (events uint64) {
 func (m *Machine) doubt(events uint64) {
 	m.losses.InDoubt += events
 	m.doubtNow += events
+}
+
+// keepBeyondFinal forgets the batches that were applied whole.
+func (s *source) keepBeyondFinal() {
+	kept := s.batches[:0]
+	for _, b := range s.batches {
+		for i := range b.parts {
+			if b.seq > s.finalSeq(b.parts[i].vb) {
+				kept = append(kept, b)
+				break
+			}
+		}
+	}
+	clear(s.batches[len(kept):])
+	s.batches, s.from, s.retained = kept, 0, 0
+	for _, b := range kept {
+		b.acked = false
+	}
 }

@@ -26,7 +26,7 @@ func (m *Machine) Inputs(a Action, r spool.Record, body func([]byte)) bool {
 	case r.Kind == spool.KindPartials && r.LSN > s.cover:
 		body(spool.BodyOf(r.Payload))
 		return true
-	case r.Kind == spool.KindSeal && s.closed:
+	case r.Kind == spool.KindSeal && s.closed && s.holds(r.LSN):
 		b, err := decodeSealed(r.Payload)
 		if err != nil {
 			m.report(s, "the seal at record %d cannot be read and is lost: %v", r.LSN, err)

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -227,6 +228,12 @@ func (s *source) release(n int) {
 	clear(s.batches[:n])
 	s.batches = s.batches[n:]
 	s.from = max(0, s.from-n)
+}
+
+// holds reports whether the seal at an LSN is not released, though it may be in
+// the spool for longer.
+func (s *source) holds(lsn uint64) bool {
+	return slices.ContainsFunc(s.batches, func(b *batch) bool { return b.lsn == lsn })
 }
 
 // held reports whether anything was not yet released.

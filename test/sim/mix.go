@@ -99,7 +99,7 @@ var Mixes = []Mix{
 	}),
 	base("what is lost is known").with(func(m *Mix) {
 		network(m)
-		m.Wait, m.Failover, m.RetainBytes, m.Quarantine, m.CutAgent = false, 4, 600, true, 2
+		m.Wait, m.Failover, m.RetainBytes, m.Quarantine, m.CutAgent = false, 6, 1, true, 2
 		m.Delete, m.Prune, m.Account = 0, 0, true
 	}),
 	base("another partition function").with(func(m *Mix) { network(m); m.Misfit, m.KillAgent = 25, 3 }),
