@@ -123,7 +123,7 @@ func openForwarder(cfg AgentConfig, opts Options, servers []string, folder forwa
 		Servers:   servers,
 		Transport: forward.NewHTTP(forward.HTTPOptions{Token: cfg.Token, Level: level.set}),
 		Fold:      folder,
-		Config:    forward.Config{Retain: cfg.RetainFor, RetainBytes: int64(cfg.RetainBytes)},
+		Config:    forward.Config{Retain: cfg.RetainFor, RetainBytes: int64(cfg.RetainBytes), RetainStable: cfg.KeepStable},
 		Logger:    opts.Logger,
 	})
 	if err != nil {

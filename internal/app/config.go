@@ -41,8 +41,9 @@ type AgentConfig struct {
 	Spool       string        `key:"spool" kind:"directory" help:"directory of the spool; must be named"`
 	SpoolQuota  Bytes         `key:"spool_quota" min:"1MiB" default:"4GiB" help:"largest size of the spool; a full spool answers 503"`
 	Sync        string        `key:"sync" oneof:"always,interval,never" default:"always" help:"when spool records are synced to disk; the promise holds with always"`
-	RetainFor   time.Duration `key:"retain_for" min:"0s" default:"15m" help:"how long acknowledged Batches are kept in case a server loses them"`
+	RetainFor   time.Duration `key:"retain_for" min:"0s" default:"15m" help:"how long acknowledged Batches are kept in case the store loses them"`
 	RetainBytes Bytes         `key:"retain_bytes" min:"0" default:"1GiB" help:"largest size of the acknowledged Batches kept"`
+	KeepStable  bool          `key:"retain_stable" default:"false" help:"keep them also if no failover can lose them: a store restored from a backup gets them again"`
 	TokensFile  string        `key:"tokens_file" kind:"file" help:"file of hashed bearer tokens; once named, every request needs one"`
 	Insecure    bool          `key:"insecure" default:"false" help:"allow an address other than loopback without tokens"`
 	TLSCert     string        `key:"tls_cert" kind:"file" help:"certificate file (PEM); serves HTTPS, with tls_key"`

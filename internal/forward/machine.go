@@ -19,6 +19,9 @@ type Config struct {
 	// until the store reports them stable. Default 15 minutes, 1 GiB.
 	Retain      time.Duration
 	RetainBytes int64
+	// RetainStable keeps them for that long also if the store has reported them
+	// stable: a store that is restored from a backup knows nothing of it.
+	RetainStable bool
 	// Reconcile is how often heads are asked for while Batches are retained.
 	// Default 10 s.
 	Reconcile time.Duration

@@ -318,7 +318,8 @@ func (m *Machine) expireBatches(s *source, now time.Duration) {
 	retained := m.retained()
 	n := 0
 	for _, b := range s.batches {
-		if !b.acked || !s.isStable(b) && now-b.ackedAt < m.c.Retain && retained <= m.c.RetainBytes {
+		mayBeLost := m.c.RetainStable || !s.isStable(b)
+		if !b.acked || mayBeLost && now-b.ackedAt < m.c.Retain && retained <= m.c.RetainBytes {
 			break
 		}
 		retained -= b.bytes

@@ -61,6 +61,30 @@ func TestABatchFromAppendToRelease(t *testing.T) {
 	}
 }
 
+// TestStableBatchesAreKeptForARestore: whoever is told so keeps what no failover
+// can lose, and a store that is brought back from a backup gets it again.
+func TestStableBatchesAreKeptForARestore(t *testing.T) {
+	f := func(keep bool, want string) {
+		t.Helper()
+		w, a := oneVB(t, Config{Retain: time.Minute, Reconcile: 10 * time.Second, RetainStable: keep})
+		w.shelf.stable = true
+		backup := w.shelf.clone()
+		a.do("open write")
+		a.append()
+		a.do("seal write send write")
+		w.shelf.restore(backup)
+		w.now += 11 * time.Second
+		a.do(want)
+		w.now += time.Minute
+		a.do("")
+		if st := a.f.Status(); st.Retained > 0 {
+			t.Errorf("retain_stable %v: %d Batches are kept after the retention", keep, st.Retained)
+		}
+	}
+	f(false, "")
+	f(true, "heads heads send write") // it is another epoch besides
+}
+
 func TestRecordsBelongToTheIdInForceWhenTheyWereWritten(t *testing.T) {
 	w, a := oneVB(t, Config{})
 	a.do("open write")
