@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"strconv"
@@ -19,9 +20,10 @@ type tally struct {
 	what string
 	want int
 
-	mu   sync.Mutex
-	done int
-	said time.Time
+	mu    sync.Mutex
+	begun bool // somebody asked whether there is more to do
+	done  int
+	said  time.Time
 }
 
 // saying is how often a tally says how far it is.
@@ -48,6 +50,7 @@ func wanted(t *testing.T, what, variable string, usual int) *tally {
 func (y *tally) more() bool {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	y.begun = true
 	return y.done < y.want && !y.t.Failed() && interrupted.Err() == nil
 }
 
@@ -62,14 +65,32 @@ func (y *tally) add(n int) {
 	}
 }
 
+// end says how much was done and, if that is too little, why: then something
+// failed before, or there was an interrupt. If -run leaves out all that would do
+// anything nothing is wanted.
 func (y *tally) end() {
+	text, good := y.sum(y.t.Failed(), interrupted.Err() != nil)
+	y.t.Log(text)
+	if !good {
+		y.t.Fail()
+	}
+}
+
+func (y *tally) sum(failed, stopped bool) (text string, good bool) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	if y.done < y.want {
-		y.t.Errorf("%d %s of %d", y.done, y.what, y.want)
-		return
+	short := fmt.Sprintf("%d of %d %s", y.done, y.want, y.what)
+	switch {
+	case y.done >= y.want:
+		return fmt.Sprintf("%d %s", y.done, y.what), true
+	case failed:
+		return short + ", as something failed before", false
+	case stopped:
+		return short + ", as there was an interrupt", false
+	case !y.begun:
+		return short + ", as -run leaves out what would do it", true
 	}
-	y.t.Logf("%d %s", y.done, y.what)
+	return short, false
 }
 
 // interrupted ends with the first Ctrl-C; then tests end what they have begun
@@ -80,4 +101,19 @@ func interrupts() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx
+}
+
+func TestTally(t *testing.T) {
+	f := func(y *tally, failed, stopped bool, want string, good bool) {
+		t.Helper()
+		y.what, y.want = "faults", 3
+		if text, ok := y.sum(failed, stopped); text != want || ok != good {
+			t.Errorf("got %q %v, want %q %v", text, ok, want, good)
+		}
+	}
+	f(&tally{begun: true, done: 3}, false, false, "3 faults", true)
+	f(&tally{begun: true, done: 2}, false, false, "2 of 3 faults", false)
+	f(&tally{begun: true}, true, false, "0 of 3 faults, as something failed before", false)
+	f(&tally{begun: true}, false, true, "0 of 3 faults, as there was an interrupt", false)
+	f(&tally{}, false, false, "0 of 3 faults, as -run leaves out what would do it", true)
 }

@@ -62,7 +62,7 @@ func (s *Store) checkVBuckets(ctx context.Context, c *client, addr string, vbs [
 	for i, vb := range vbs {
 		text, err := rs[2*i].ToString()
 		if rueidis.IsRedisNil(err) {
-			return unfit("redis at %s: vbucket %d is missing, the server has lost data of store %x; bring it back from a replica or a backup", addr, vb, s.meta.ID)
+			return unfit("redis at %s: vbucket %d is missing, the server has lost data of store %x; bring it back from a replica or a backup, as docs/operations.md says under Restore", addr, vb, s.meta.ID)
 		}
 		if err != nil {
 			return explain(addr, err)

@@ -99,7 +99,7 @@ func (s *Store) expected(m meta, found bool) error {
 	case want == "":
 		return nil
 	case !found:
-		return fmt.Errorf("expect: store %s is not there, the server is empty; bring it back from a replica or a backup, or leave expect out to begin a new store", want)
+		return fmt.Errorf("expect: store %s is not there, the server is empty; bring it back from a replica or a backup, as docs/operations.md says under Restore, or leave expect out to begin a new store", want)
 	case fmt.Sprintf("%x", m.ID) != want:
 		return fmt.Errorf("expect: the store is %x, not %s", m.ID, want)
 	}
@@ -162,7 +162,7 @@ func (s *Store) create(ctx context.Context, m meta, found bool) (meta, error) {
 				return m, err
 			}
 			if there {
-				return m, fmt.Errorf("vbucket 0 is missing, though vbucket %d of store %x is there: a server has lost its data, bring it back from a replica or a backup", vb, other.ID)
+				return m, fmt.Errorf("vbucket 0 is missing, though vbucket %d of store %x is there: a server has lost its data, bring it back from a replica or a backup, as docs/operations.md says under Restore", vb, other.ID)
 			}
 		}
 	}
