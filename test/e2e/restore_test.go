@@ -393,6 +393,9 @@ func asDocumented(t *testing.T, text string, env ...string) {
 	if len(lines) != 1 {
 		t.Fatalf("docs/operations.md has %d lines of commands with %q, want one: %q", len(lines), text, lines)
 	}
+	if _, err := exec.LookPath("redis-cli"); err != nil {
+		lines[0] = strings.Replace(lines[0], "redis-cli", "valkey-cli", 1)
+	}
 	cmd := exec.Command("sh", "-euc", lines[0])
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil || strings.HasPrefix(string(out), "ERR ") || strings.HasPrefix(string(out), "NOAUTH ") {
