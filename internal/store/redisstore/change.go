@@ -30,6 +30,8 @@ type changeOp struct {
 	plan   *plan
 	asking bool // the commands in flight only read
 	failed error
+	bodies int // that the commands in flight hand over
+	bytes  int // of these
 	epoch  store.Epoch
 	stable bool
 }
@@ -84,6 +86,7 @@ func (o *changeOp) level() level { return o.lvl }
 
 func (o *changeOp) commands(b *batch) {
 	c := b.c.vb(o.vb)
+	o.bodies, o.bytes = 0, 0
 	if o.asking = !c.knows(o.sources) || o.everyone && (o.all == nil || o.allToken != c.state.token); o.asking {
 		o.ask(b)
 		return
@@ -172,6 +175,8 @@ func (o *changeOp) stage(b *batch, e *entry) {
 	}
 	var name [stageLen]byte
 	_, _ = rand.Read(name[:]) // never fails
+	o.bodies++
+	o.bytes += len(e.outline) + len(e.body)
 	e.staged = o.s.key(o.vb, kindStage) + hex.EncodeToString(name[:])
 	b.add("HSET", e.staged, fieldOutline, rueidis.BinaryString(e.outline), fieldBody, rueidis.BinaryString(e.body))
 	b.add("PEXPIRE", e.staged, strconv.FormatInt(stageTimeouts*o.s.opts.Timeout.Milliseconds(), 10))
@@ -179,6 +184,19 @@ func (o *changeOp) stage(b *batch, e *entry) {
 
 // stageTimeouts is how long what was handed over and never linked stays.
 const stageTimeouts = 10
+
+// handed implements change.
+func (o *changeOp) handed() (bodies, bytes int, ok bool) {
+	return o.bodies, o.bytes, !o.asking && o.failed == nil
+}
+
+// undone implements change.
+func (o *changeOp) undone(c *session) {
+	for _, e := range o.plan.entries {
+		e.staged = ""
+	}
+	c.vb(o.vb).forget()
+}
 
 func (o *changeOp) replies(c *session, r replies) (again bool, err error) {
 	b := c.vb(o.vb)

@@ -39,6 +39,9 @@ func contract(t *testing.T, options func(storetest.Config) redisstore.Options) {
 // machines may be slow, connections may end.
 func open(t testing.TB, o redisstore.Options) (s *redisstore.Store) {
 	t.Helper()
+	if _, test := t.(*testing.T); test {
+		o = o.AnyTransactions() // the parts of tests are small
+	}
 	if o.Logger == nil {
 		o.Logger = logTo(t.Output())
 	}

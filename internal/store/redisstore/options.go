@@ -40,6 +40,7 @@ type Options struct {
 	Expect string
 
 	certificate, key string // files, as a URL names them
+	transaction      shares // how many bytes of bodies share one
 
 	// Logger gets what an operator should know. nil: nobody does.
 	Logger *slog.Logger
@@ -93,6 +94,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.transaction == (shares{}) {
+		o.transaction = shares{readTogether, maxTransaction}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -101,10 +101,10 @@ func (a answers) fields(i int) (map[string]string, error) { return a[i].AsStrMap
 
 // answersOf are the answers to commands that were done one by one. An error
 // comes back when it is read.
-func answersOf(rs []rueidis.RedisResult) answers {
+func answersOf(rs []reply) answers {
 	a := make(answers, len(rs))
 	for i, r := range rs {
-		a[i], _ = r.ToMessage()
+		a[i] = r.RedisMessage
 	}
 	return a
 }

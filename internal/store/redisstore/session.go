@@ -147,12 +147,10 @@ func (c *session) epoch(birth string) store.Epoch {
 func (c *session) round(tasks []*task) (again []*task) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.h.s.opts.Timeout)
 	defer cancel()
-	b := &batch{c: c}
+	b := &batch{c: c, share: c.h.s.opts.transaction}
+	tasks = b.take(tasks)
 	most := none
 	for _, t := range tasks {
-		t.from = len(b.cmds)
-		t.op.commands(b)
-		t.to = len(b.cmds)
 		most = max(most, t.op.level())
 	}
 	f := c.fence(c.replicas(most))
@@ -165,9 +163,11 @@ func (c *session) round(tasks []*task) (again []*task) {
 		finish(tasks, err)
 		return nil
 	}
+	all, refused := b.repliesTo(rs)
+	again, tasks = c.divide(tasks, refused)
 	var late []*task // what they rest on has not reached enough replicas
 	for _, t := range tasks {
-		more, err := t.op.replies(c, replies{rs[t.from:t.to]})
+		more, err := t.op.replies(c, replies{all[t.from:t.to]})
 		switch {
 		case err != nil:
 			finish([]*task{t}, c.explain(err))
@@ -194,8 +194,11 @@ func (c *session) explain(err error) error {
 
 // batch is the commands of one round trip.
 type batch struct {
-	c    *session
-	cmds []rueidis.Completed
+	c     *session
+	cmds  []rueidis.Completed
+	share shares // how many bytes of bodies share a transaction
+
+	transactions []*transaction
 }
 
 func (b *batch) add(words ...string) { b.cmds = append(b.cmds, b.c.client.cmd(words...)) }
@@ -211,18 +214,18 @@ func (b *batch) script(sc script, keys []string, args []string) {
 }
 
 // replies are the answers to the commands of one task.
-type replies struct{ rs []rueidis.RedisResult }
+type replies struct{ rs []reply }
 
 // last returns the answer to the last command, and the first error of all.
 func (r replies) last() (rueidis.RedisMessage, error) {
 	for _, x := range r.rs[:len(r.rs)-1] {
-		if err := x.Error(); err != nil && !rueidis.IsRedisNil(err) {
-			return rueidis.RedisMessage{}, err
+		if x.err != nil && !rueidis.IsRedisNil(x.err) {
+			return rueidis.RedisMessage{}, x.err
 		}
 	}
-	m, err := r.rs[len(r.rs)-1].ToMessage()
-	if rueidis.IsRedisNil(err) {
-		err = nil
+	x := r.rs[len(r.rs)-1]
+	if rueidis.IsRedisNil(x.err) {
+		x.err = nil
 	}
-	return m, err
+	return x.RedisMessage, x.err
 }

@@ -23,7 +23,9 @@ type op interface {
 type task struct {
 	ctx      context.Context
 	op       op
-	from, to int // its commands within the round trip
+	from, to int          // its commands within the round trip
+	within   *transaction // that they are in; nil: none
+	alone    bool         // it takes part in none any more
 	done     chan error
 }
 
