@@ -221,7 +221,7 @@ func (c *cluster) settled(masters int) {
 			}
 		}
 		for _, n := range c.nodes {
-			if !strings.Contains(n.Try("CLUSTER", "INFO"), "cluster_state:ok") || !n.CountsSynced() && !n.Kept() || !n.startsAgain() {
+			if !strings.Contains(n.Try("CLUSTER", "INFO"), "cluster_state:ok") || !n.CountsSynced() && !n.Kept() {
 				return false
 			}
 			info := n.Try("INFO", "replication")
@@ -236,32 +236,38 @@ func (c *cluster) settled(masters int) {
 	})
 }
 
-// startsAgain reports whether a node has written down of each replica the shard of
-// its master. Those who know shards do not start from anything else, and do write
-// it for a moment (valkey-io/valkey#774).
-func (s *server) startsAgain() bool {
-	text, err := os.ReadFile(filepath.Join(s.Dir, "nodes.conf"))
+// mendShards writes down of each replica the shard of its master, as an operator
+// has to: a node that knows shards may have written another one when it was killed,
+// and then does not start (valkey-io/valkey#774).
+func (s *server) mendShards() {
+	s.t.Helper()
+	file := filepath.Join(s.Dir, "nodes.conf")
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return false
+		s.t.Fatal(err)
 	}
-	shards, masters := map[string]string{}, map[string]string{} // by id
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		if len(f) < 8 {
-			continue
-		}
-		_, shard, _ := strings.Cut(f[1], "shard-id=")
-		shards[f[0]], _, _ = strings.Cut(shard, ",")
-		if f[3] != "-" {
-			masters[f[0]] = f[3]
+	lines := strings.Split(string(text), "\n")
+	shards := map[string]string{} // by id
+	for _, line := range lines {
+		if f := strings.Fields(line); len(f) >= 8 {
+			shards[f[0]] = shardOf(f[1])
 		}
 	}
-	for id, master := range masters {
-		if shards[id] != shards[master] {
-			return false
+	for i, line := range lines {
+		if f := strings.Fields(line); len(f) >= 8 && shards[f[0]] != "" && shards[f[3]] != "" {
+			lines[i] = strings.Replace(line, shardOf(f[1]), shards[f[3]], 1)
 		}
 	}
-	return true
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// shardOf is the shard in the second field of a line; "" if it has none.
+func shardOf(field string) string {
+	_, shard, _ := strings.Cut(field, "shard-id=")
+	shard, _, _ = strings.Cut(shard, ",")
+	return shard
 }
 
 // outlook is what a node thinks of each: id, role, master, epoch, slots. A node

@@ -260,6 +260,7 @@ func TestClusterFailover(t *testing.T) {
 		if hangs {
 			old.signal(syscall.SIGCONT)
 		} else {
+			old.mendShards()
 			old.start()
 		}
 		c.settled(masters)
