@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tabaproject/taba/internal/store"
 	"github.com/tabaproject/taba/internal/wire"
 )
 
@@ -28,32 +29,24 @@ func TestAHeldVBucketHoldsUpNothingElse(t *testing.T) {
 	work()
 	w.down = func(vb int) bool { return vb == 1 }
 	began, late := w.now, time.Duration(0)
-	for range 5000 { // as fast as Batches are taken
-		a.append()
-		work()
-		w.now += 2 * time.Millisecond
-	}
-	if sealed := a.f.m.counts.Sealed; sealed > 2000 || sealed < 500 {
-		t.Errorf("%d Batches in ten seconds", sealed)
-	}
-	for range 900 {
+	for range 300 {
 		a.append()
 		asked := w.now
 		if name := nameOf(w.names); w.shelf.part.Of("", name) == 0 {
 			for work(); w.shelf.count(name) == 0; work() {
-				w.now += 100 * time.Millisecond
+				w.now += 500 * time.Millisecond
 			}
 			late = max(late, w.now-asked)
 		}
-		w.now = max(w.now, asked+4*time.Second)
+		w.now = max(w.now, asked+12*time.Second)
 		work()
 	}
 	sealed := a.f.m.counts.Sealed
 	if most := (w.now - began) / pacing; late > most+time.Second {
 		t.Errorf("what is for the other vbucket came as late as %v, want at most %v", late, most)
 	}
-	if sealed > 3500 {
-		t.Errorf("%d Batches in an hour", sealed)
+	if sealed > 302 {
+		t.Errorf("%d Batches of 300 records", sealed)
 	}
 	if st := a.f.Status(); st.Held != 1 || st.HeldEvents == 0 {
 		t.Errorf("held: %d vbuckets, %d events", st.Held, st.HeldEvents)
@@ -177,6 +170,20 @@ func TestHeadsThatFailBlameNobody(t *testing.T) {
 		}
 		mustClose(t, f)
 	})
+}
+
+// TestBatchesBecomeRarer with the time for which something is held.
+func TestBatchesBecomeRarer(t *testing.T) {
+	m := NewMachine(Config{}, store.Token{})
+	m.holds[0] = &hold{}
+	n := 0
+	for at := time.Second; at < time.Hour; at = max(m.pace(), at+time.Millisecond) {
+		m.sealedAt = at
+		n++
+	}
+	if n < 3000 || n > 5000 {
+		t.Errorf("%d Batches in an hour, want some 4,000", n)
+	}
 }
 
 func TestAskedFor(t *testing.T) {
