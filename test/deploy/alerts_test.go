@@ -36,9 +36,8 @@ type alert struct {
 
 // withoutMetric are alarms that no metric tells, and what tells them.
 var withoutMetric = map[string]string{
-	"acknowledged events were lost": "the agent's log",
-	"Redis is full":                 "the text of readyz; the alarm is that of a process that is not ready",
-	"a server counts wrongly":       "/v2/check",
+	"Redis is full":           "the text of readyz; the alarm is that of a process that is not ready",
+	"a server counts wrongly": "/v2/check",
 }
 
 // TestAlerts: each alarm that operations.md tells of is a rule, of metrics that
