@@ -121,21 +121,26 @@ func (m *Machine) nextHeld(now time.Duration) (Action, bool) {
 			return m.begin(a)
 		}
 	}
-	m.idle(now)
-	return Action{}, false
+	if !m.idle(now) {
+		return Action{}, false
+	}
+	a := m.Next(now) // what needs all vbuckets may have waited for this
+	return a, a.Kind != DoNothing
 }
 
 // idle forgets holds of which no part waits any more: it was acknowledged, or
-// its Source was given up.
-func (m *Machine) idle(now time.Duration) {
+// its Source was given up. It reports whether that lets anything go on.
+func (m *Machine) idle(now time.Duration) (news bool) {
 	for vb, h := range m.holds {
 		if h.until > now {
 			continue
 		}
+		news = news || h.failures > 0 || now >= h.home
 		if h.failures, h.since = 0, now; now >= h.home {
 			delete(m.holds, vb)
 		}
 	}
+	return news
 }
 
 // collectHeld puts the parts of held vbuckets that go to one server into a, up

@@ -20,8 +20,9 @@ type Losses struct {
 	// released, the store forgot them, and the end of their id says so. Sealed
 	// Batches that were lost with damaged records count as well.
 	Lost map[int]uint64
-	// InDoubt is events in quarantine: they may be counted or not, and are sent
-	// by nobody but an operator.
+	// InDoubt is events that may be counted or not: those in quarantine, which are
+	// sent by nobody but an operator, and those of an id that ended further back
+	// than is remembered.
 	InDoubt uint64
 }
 
@@ -90,10 +91,15 @@ func (d *decoder) losses() (l Losses) {
 // not in the store, which ended at final, and that are not held.
 func (s *source) missing(vb int, final store.Head) uint64 {
 	n := s.last(vb).events - s.eventsAt(vb, final)
+	return n - min(n, s.heldBeyond(vb, final))
+}
+
+// heldBeyond is the events of a vbucket that are held and beyond a head.
+func (s *source) heldBeyond(vb int, h store.Head) (n uint64) {
 	for _, b := range s.batches {
 		for i := range b.parts {
-			if p := &b.parts[i]; p.vb == vb && p.head.Seq > final.Seq {
-				n -= min(n, p.events)
+			if p := &b.parts[i]; p.vb == vb && p.head.Seq > h.Seq {
+				n += p.events
 			}
 		}
 	}
@@ -107,10 +113,16 @@ func (m *Machine) forgotten(s *source, c store.Closed) (some bool) {
 	var list []string
 	sum := uint64(0)
 	for _, h := range c.Heads {
-		if s.relate(h.VB, h.Head) != onChain || h.Verdict == store.SourceGone {
+		if h.Verdict == store.SourceGone {
 			continue
 		}
-		n := s.missing(h.VB, h.Head)
+		var n uint64
+		switch s.relate(h.VB, h.Head) {
+		case onChain:
+			n = s.missing(h.VB, h.Head)
+		case unknown:
+			some = m.unsure(s, h) || some
+		}
 		if n == 0 {
 			continue
 		}
@@ -122,7 +134,7 @@ func (m *Machine) forgotten(s *source, c store.Closed) (some bool) {
 	}
 	switch {
 	case sum == 0:
-		return false
+		return some
 	case c.Token != m.token:
 		m.losses.InDoubt += sum
 		m.report(s, "%d events that a server acknowledged are not in the store, and in doubt, as somebody else ended their id: %s", sum, strings.Join(list, ", "))
@@ -130,6 +142,20 @@ func (m *Machine) forgotten(s *source, c store.Closed) (some bool) {
 	}
 	m.lostNow += sum
 	m.report(s, "%d events are lost: a server acknowledged them, the store lost them, and they were no longer held: %s", sum, strings.Join(list, ", "))
+	return true
+}
+
+// unsure counts what an id's end may have forgotten, if it ended further back than
+// is remembered: since a restart only the events of all Batches together are known.
+// Some are counted and some are not.
+func (m *Machine) unsure(s *source, h store.SourceHead) (some bool) {
+	n := s.last(h.VB).events
+	n -= min(n, s.heldBeyond(h.VB, h.Head))
+	if n == 0 {
+		return false
+	}
+	m.doubt(n)
+	m.report(s, "up to %d events of vbucket %d that a server acknowledged are in doubt: the store has the Batches up to %d, and lost those after it, which were no longer held", n, h.VB, h.Head.Seq)
 	return true
 }
 
