@@ -117,6 +117,9 @@ func launchAs(t *testing.T, host string, command func(path string, args ...strin
 	addr := host + ":8300"
 	p := &process{t: t, url: "http://" + addr, args: append(args, "--listen", addr), command: command, log: log}
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("taba %s says:\n%s", args[0], p.lastWords())
+		}
 		p.kill()
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
@@ -126,6 +129,21 @@ func launchAs(t *testing.T, host string, command func(path string, args ...strin
 	})
 	p.start()
 	return p
+}
+
+// lastWords is what the process says of itself, if it still does.
+func (p *process) lastWords() string {
+	client := http.Client{Timeout: 5 * time.Second}
+	resp, err := client.Get(p.url + "/status")
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // maxLog is how much of a log a failed test shows.
