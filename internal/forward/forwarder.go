@@ -87,6 +87,7 @@ type Forwarder struct {
 	// Of the loop alone.
 	flushed  bool          // what replay read is durable
 	stalled  time.Duration // nothing local before this time
+	looked   time.Duration // when next last looked
 	failures int           // of local work in a row
 	idle     int           // replies in a row that brought nothing forward
 	bodies   map[store.Digest][]byte
@@ -207,6 +208,7 @@ func (f *Forwarder) run() {
 // next takes what was appended and returns what to do.
 func (f *Forwarder) next() Action {
 	now := f.now()
+	f.looked = now
 	if !f.flush(now) {
 		return Action{}
 	}
@@ -247,9 +249,10 @@ func (f *Forwarder) flush(now time.Duration) bool {
 }
 
 // wait waits for an event or until the machine has something to do, and
-// reports whether it was the answer to the request in flight.
+// reports whether it was the answer to the request in flight. What has become due
+// since next looked is due at once.
 func (f *Forwarder) wait() (answered bool) {
-	now := f.now()
+	now := f.looked
 	f.mu.Lock()
 	at, ok := f.m.Wake(now)
 	f.mu.Unlock()
@@ -258,7 +261,7 @@ func (f *Forwarder) wait() (answered bool) {
 	}
 	var alarm <-chan time.Time
 	if ok {
-		t := time.NewTimer(at - now)
+		t := time.NewTimer(at - f.now())
 		defer t.Stop()
 		alarm = t.C
 	}
