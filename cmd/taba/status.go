@@ -16,7 +16,8 @@ func newStatus() *cobra.Command {
 		Long: `Show how a server or agent is: its health, what comes in and what is refused,
 the agents that report to it, and what an event costs. Exits with 0 if it is ok,
 and with 3 if it is partial (something is missing from answers, or is not taken)
-or draining (it is stopping).`,
+or draining (it is stopping). With --alive it says only whether the process answers,
+for whoever would start it anew if it did not.`,
 		Example: `  taba status
   taba status --server http://127.0.0.1:8279
   taba status -o json`,
@@ -24,7 +25,11 @@ or draining (it is stopping).`,
 	}
 	a.bindServer(cmd)
 	a.bindOutput(cmd)
+	alive := cmd.Flags().Bool("alive", false, "say only whether it answers")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *alive {
+			return a.alive(cmd)
+		}
 		return a.told(cmd, func(s *cli.Status, body []byte) error {
 			switch out := a.out(cmd); a.output.value {
 			case cli.JSON:
@@ -37,6 +42,16 @@ or draining (it is stopping).`,
 		})
 	}
 	return cmd
+}
+
+// alive asks whether a process answers, which needs no token.
+func (a *ask) alive(cmd *cobra.Command) error {
+	body, err := a.client().Get(cmd.Context(), "/healthz", cli.Query{}, "text/plain")
+	if err != nil {
+		return err
+	}
+	_, err = a.out(cmd).W.Write(body)
+	return err
 }
 
 func newLatency() *cobra.Command {

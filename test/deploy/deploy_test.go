@@ -318,9 +318,12 @@ func accepted(t *testing.T, what, file string, args []string, env map[string]str
 func probes(t *testing.T, c container, listen string) {
 	t.Helper()
 	url := serve(t)
-	for _, p := range []probe{c.ReadinessProbe, c.LivenessProbe} {
+	for i, p := range []probe{c.ReadinessProbe, c.LivenessProbe} {
 		if len(p.Exec.Command) > 0 {
 			want := []string{"/usr/local/bin/taba", "status", "--server", "http://" + listen}
+			if i == 1 { // what lacks something is not to be started anew
+				want = slices.Insert(want, 2, "--alive")
+			}
 			if !slices.Equal(p.Exec.Command, want) {
 				t.Errorf("%s is probed by %v, want %v", c.Name, p.Exec.Command, want)
 			}
