@@ -218,22 +218,24 @@ func TestReleasesAreMixed(t *testing.T) {
 	}, m.servers...)
 	m.nothingAside()
 
+	// While nothing is posted nothing is written anew.
+	m.servers[0].replace(older)
+	m.servers[0].mustGet(t, "/tabs?name=prices")
+	if n := m.aside(m.servers[0]); n == "0" {
+		t.Error("an older server reads what was written before it came: nothing newer was written")
+	}
 	m.under(func() {
-		for _, s := range m.servers[:2] {
-			s.replace(older)
-			everyServer(t, m.servers, 3)
-			m.goOn()
-		}
+		everyServer(t, m.servers, 3)
+		m.goOn()
+		m.servers[1].replace(older)
+		everyServer(t, m.servers, 3)
+		m.goOn()
 		m.level(1, m.servers[2], m.agents[0], m.agents[1])
 		for _, a := range m.agents {
 			a.replace(older)
 			m.goOn()
 		}
 	}, m.servers[2])
-	m.servers[0].mustGet(t, "/tabs?name=prices")
-	if n := m.aside(m.servers[0]); n == "0" {
-		t.Error("an older server reads what was written before it came: nothing newer was written")
-	}
 	fill(t, m.servers[2:])
 	m.servers[2].mustGet(t, "/upgrade")
 	compacted(t, m.servers[2:])

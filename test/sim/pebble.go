@@ -25,7 +25,9 @@ func (w *World) openPebble(on *machine) {
 		return
 	}
 	w.store = w.bug.onStore(w, w.engine)
-	w.disk.fail(w.mix.StoreDisk)
+	if w.faults { // else its goroutines may meet one before it is taken back
+		w.disk.fail(w.mix.StoreDisk)
+	}
 }
 
 // risePebble starts the store again if its process stopped or its disk failed.
