@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,17 @@ type result struct {
 		Value     [2]any
 		Histogram json.RawMessage
 		Values    [][2]any
+	}
+}
+
+// answers requires the series that a query has as its answer, in any order.
+func (s *server) answers(t *testing.T, query string, want ...string) {
+	t.Helper()
+	got := strings.Split(s.ask(t, query), "\n")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) && !(len(want) == 0 && got[0] == "") {
+		t.Errorf("%s:\n%s\nwant\n%s", query, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
