@@ -208,7 +208,7 @@ func (a *agent) status(w http.ResponseWriter, _ *http.Request) {
 	line("Retained", "%d batches, %d bytes", st.Retained, st.RetainedBytes)
 	line("Parts", "%d sent, %d acknowledged, %d sent again", st.Counts.Sent, st.Counts.Acked, st.Counts.Resent)
 	line("Store lost", "%d events, which were sent again; last sent again: %s", st.Counts.Restored, sometime(st.ResentAt))
-	line("Lost", "%d events for certain; %d in doubt, in quarantine", st.Losses.Total(), st.Losses.InDoubt)
+	line("Lost", "%d events for certain; %d in doubt", st.Losses.Total(), st.Losses.InDoubt)
 	line("Quarantined", "%d sources (%d forks, %d too old)", st.Counts.Quarantined, st.Counts.Forks, st.Counts.Gone)
 	line("Spool", "%d bytes of %d in %d segments", st.Spool.Bytes, int64(a.cfg.SpoolQuota), st.Spool.Segments)
 	line("Damage", "%d records in %d places, %d bytes of torn tails cut", damaged(&st.Spool), len(st.Spool.Damaged), st.Spool.CutBytes)

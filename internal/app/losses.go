@@ -25,7 +25,7 @@ func losses(st *forward.Status) (list []query.Reason) {
 			events(n, "is", "are"), where(&st.Losses))
 	}
 	if n := st.DoubtNow; n > 0 {
-		say("in_doubt", "%s in doubt, and in the quarantine of the spool: they may be counted or not, and are not sent; the process's log says why", events(n, "is", "are"))
+		say("in_doubt", "%s in doubt: they may be counted or not, and are not sent; the process's log says why", events(n, "is", "are"))
 	} else if st.Counts.Quarantined > 0 {
 		say("quarantine", "%d sources were given up that held nothing; the process's log says why", st.Counts.Quarantined)
 	}

@@ -40,7 +40,7 @@ func (d *StatusDelivery) rows(where string) (rows [][]string) {
 		add("", "%s of them were posted to servers", count(&d.PostedLost))
 	}
 	if d.InDoubt > 0 {
-		add("in doubt", "%s events, in quarantine: they may be counted or not", count(&d.InDoubt))
+		add("in doubt", "%s events: they may be counted or not", count(&d.InDoubt))
 	}
 	if d.Damaged > 0 {
 		add("damaged", "%s records of spools cannot be read", count(&d.Damaged))

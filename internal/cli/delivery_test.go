@@ -30,5 +30,5 @@ func TestDeliveryInWords(t *testing.T) {
 	f("of posts to servers too", StatusDelivery{Lost: 600, PostedLost: 1},
 		"sent again: nothing", "lost: 601 events for certain in vbucket 3", ": 1 of them were posted to servers")
 	f("in doubt", StatusDelivery{InDoubt: 40, Damaged: 3}, "sent again: nothing", "lost: no event for certain",
-		"in doubt: 40 events, in quarantine: they may be counted or not", "damaged: 3 records of spools cannot be read")
+		"in doubt: 40 events: they may be counted or not", "damaged: 3 records of spools cannot be read")
 }

@@ -125,7 +125,7 @@ export function clusterPage(c: Context): Page {
 function sentence(d: Delivery, ago: (t: number) => string): string {
   const when = d.loss_at > 0 ? `, last ${ago(d.loss_at)}` : "";
   if (d.lost_events + d.posted_lost_events > 0) return `Acknowledged events are lost${when}: the store lost them, and nobody holds them any more. Totals are too low by so many.`;
-  if (d.in_doubt_events > 0) return `No event is lost for certain. Events in doubt${when} are in quarantine at their agents: they may be counted or not.`;
+  if (d.in_doubt_events > 0) return `No event is lost for certain. Events in doubt${when} may be counted or not, and are not sent: the agents' logs say why.`;
   if (d.damaged_records > 0) return "Records of an agent's spool cannot be read: how many events they held is not known.";
   if (d.restored_events > 0) return "The store had lost acknowledged events; agents sent them again, and nothing is lost.";
   return "Nothing that was acknowledged is lost.";
